@@ -1,0 +1,144 @@
+//! The command line: commands, their help, and what is said of a command line that cannot be read.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Parser, Subcommand};
+
+use crate::commands::{demo, report, run, sim};
+use crate::dialect::evalscope;
+use crate::exit::{self, Exit};
+use crate::trouble::Trouble;
+
+/// What was typed.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tokometer",
+    version,
+    about = "A load tester for LLM inference services: it measures what users would feel, and says how far the figures can be trusted",
+    after_help = START,
+    after_long_help = START,
+    max_term_width = 110
+)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Put load on a server, by the flags of `evalscope perf`
+    #[command(before_help = PERF, after_help = format!("{PERF_EXAMPLES}\n\n{}", exit::TABLE))]
+    Perf(Box<evalscope::Flags>),
+    /// Run a plan that was written as YAML (`tokometer perf … --dry-run` prints one)
+    #[command(after_help = exit::TABLE)]
+    Run(run::Arguments),
+    /// Rebuild every report of a run from its log
+    Report(report::Arguments),
+    /// Serve the simulator, an inference server to practise on, until Ctrl-C
+    Sim(sim::Arguments),
+    /// See it at work in half a minute: a sweep against the embedded simulator
+    Demo(demo::Arguments),
+}
+
+/// Reads the command line of this process.
+///
+/// # Errors
+/// The exit code, everything else having been said: of help that was asked for, or of a command line that cannot be read.
+pub(crate) fn read() -> Result<Command, Result<Exit, Trouble>> {
+    CommandLine::try_parse().map(|line| line.command).map_err(|error| explain(&error))
+}
+
+fn explain(error: &clap::Error) -> Result<Exit, Trouble> {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // Nobody is left to tell if the help cannot be written.
+            let _ = error.print();
+            return Ok(Exit::Done);
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = error.print();
+            return Ok(Exit::Input);
+        }
+        _ => {}
+    }
+    let word = |kind| match error.get(kind) {
+        Some(ContextValue::String(word)) => Some(word.as_str()),
+        Some(ContextValue::Strings(words)) => words.first().map(String::as_str),
+        _ => None,
+    };
+    let command = std::env::args().nth(1).filter(|first| !first.starts_with('-'));
+    let help = match command {
+        Some(command) if error.kind() != ErrorKind::InvalidSubcommand => {
+            format!("tokometer {command} --help shows every flag")
+        }
+        _ => "tokometer --help shows every command".to_owned(),
+    };
+    let meant = word(ContextKind::SuggestedArg).or(word(ContextKind::SuggestedSubcommand));
+    let hint = meant.map_or(help.clone(), |meant| format!("did you mean {meant}? {help}"));
+    let flag = word(ContextKind::InvalidArg).map(flag_only);
+    let what = match (error.kind(), flag) {
+        (ErrorKind::UnknownArgument, Some(flag)) if flag.starts_with('-') => {
+            format!("there is no flag {flag}")
+        }
+        // A stray word is not repeated: it may be half of a secret.
+        (ErrorKind::UnknownArgument, Some(stray)) => {
+            let place = std::env::args().position(|word| word == stray).unwrap_or_default();
+            return Err(Trouble::input(format!("argument {place} belongs to no flag"))
+                .with_hint("put values that hold blanks into quotes"));
+        }
+        (ErrorKind::InvalidSubcommand, _) => {
+            let name = word(ContextKind::InvalidSubcommand).unwrap_or_default();
+            format!("there is no command {name}")
+        }
+        (ErrorKind::InvalidValue | ErrorKind::ValueValidation, Some(flag)) => {
+            let value = word(ContextKind::InvalidValue).unwrap_or_default();
+            match std::error::Error::source(error) {
+                Some(why) => format!("{flag}: {value:?}: {why}"),
+                None if value.is_empty() => format!("{flag} needs a value"),
+                None => format!("{flag}: {value:?} is not a value for it"),
+            }
+        }
+        (ErrorKind::MissingRequiredArgument, Some(missing)) => format!("{missing} is missing"),
+        _ => first_line(error),
+    };
+    Err(Trouble::input(what).with_hint(hint))
+}
+
+/// clap shows a flag with its value names: `--parallel <PARALLEL>...`.
+fn flag_only(shown: &str) -> &str {
+    if shown.starts_with('-') { shown.split(' ').next().unwrap_or(shown) } else { shown }
+}
+
+fn first_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    line.trim_start_matches("error: ").to_owned()
+}
+
+const START: &str = "\
+Start here:
+  tokometer demo                                        see it at work, no server needed
+  tokometer perf --url http://127.0.0.1:8000/v1/chat/completions --model NAME \\
+    --dataset random --min-prompt-length 1024 --max-prompt-length 1024 --max-tokens 256 \\
+    --parallel 1 10 50 --number 10 50 200               a sweep over a server of your own";
+
+const PERF: &str = "\
+Puts load on an inference server and measures what its users would feel. The flags are those of evalscope perf 1.14.1; \
+those marked \"ours\" are not. Each value of --parallel (or, with --open-loop, of --rate) is a point of a sweep, run one after \
+the other with its own --number of requests. Everything is checked before any load is sent.";
+
+const PERF_EXAMPLES: &str = "\
+Examples:
+  A sweep over concurrency, prompts and outputs of exactly 1024 tokens:
+    tokometer perf --parallel 1 10 50 --number 10 20 100 --model qwen3-32b \\
+      --url http://127.0.0.1:8000/v1/chat/completions --dataset random \\
+      --min-prompt-length 1024 --max-prompt-length 1024 --max-tokens 1024 --min-tokens 1024 \\
+      --tokenizer-path /models/Qwen3-32B --extra-args '{\"ignore_eos\": true}'
+  What users feel at 5 and 10 requests per second, whatever the server does:
+    tokometer perf --open-loop --rate 5 10 --number 300 600 --url … --dataset random …
+  Your own prompts, one a line, for one minute:
+    tokometer perf --dataset line_by_line --dataset-path prompts.txt --parallel 20 --number 100000 --duration 60 …
+  No server at all:
+    tokometer perf --url 'sim://?ttft_ms=200&itl_ms=20' --dataset random --parallel 10 --number 100 --max-tokens 64
+  The plan as a file, to keep, change and run again:
+    tokometer perf … --dry-run > plan.yaml && tokometer run plan.yaml";

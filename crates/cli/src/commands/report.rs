@@ -1,0 +1,93 @@
+//! `tokometer report`: every report of a run, made again from its log.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use tokometer_metrics::summary::summarize;
+
+use crate::exit::Exit;
+use crate::screen::Screen;
+use crate::session::{LOG, exit_of};
+use crate::trouble::{Trouble, chain};
+
+/// What `report` takes.
+#[derive(Debug, Args)]
+#[command(after_help = crate::exit::TABLE)]
+pub(crate) struct Arguments {
+    /// The run's folder, or one with a single run somewhere below it
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+}
+
+/// Makes the reports. The exit code is the run's own.
+///
+/// # Errors
+/// If there is no run, or several, or its log cannot be read.
+pub(crate) fn report(arguments: &Arguments) -> Result<Exit, Trouble> {
+    let screen = Screen::new();
+    let folder = run_folder(&arguments.folder)?;
+    let log =
+        tokometer_record::read(&folder.join(LOG)).map_err(|error| Trouble::input(chain(&error)))?;
+    if log.points.is_empty() {
+        return Err(Trouble::input(format!(
+            "the run in {} ended before its load began",
+            folder.display()
+        )));
+    }
+    let text = tokometer_report::rebuild(&folder, &log, Screen::style()).map_err(|error| {
+        Trouble::failed(format!("cannot write the reports into {}: {error}", folder.display()))
+    })?;
+    screen.print(text);
+    if log.end.is_none() {
+        screen.say("note: the log has no end: the run was killed, or still goes on");
+    }
+    let summaries: Vec<_> = log.points.iter().map(summarize).collect();
+    let interrupted = log.end.is_none_or(|end| !end.complete);
+    Ok(exit_of(&summaries, interrupted))
+}
+
+/// The folder itself if it holds a run, or the one below it that does.
+fn run_folder(given: &Path) -> Result<PathBuf, Trouble> {
+    let given = match given.file_name() {
+        Some(name) if name == LOG => given.parent().unwrap_or(given),
+        _ => given,
+    };
+    let shown = given.display();
+    if !given.is_dir() {
+        return Err(Trouble::input(format!("there is no folder {shown}"))
+            .with_hint("give the folder of a run, such as outputs/20260102_110437/qwen3-32b"));
+    }
+    let mut runs = Vec::new();
+    find_runs(given, DEPTH, &mut runs);
+    runs.sort();
+    match runs.len() {
+        0 => Err(Trouble::input(format!("there is no run in {shown}"))
+            .with_hint(format!("a run's folder holds {LOG}"))),
+        1 => Ok(runs.swap_remove(0)),
+        several => {
+            let newest = runs.pop().unwrap_or_default();
+            Err(Trouble::input(format!("there are {several} runs in {shown}"))
+                .with_hint(format!("name one of them, such as {}", newest.display())))
+        }
+    }
+}
+
+fn find_runs(folder: &Path, depth: usize, runs: &mut Vec<PathBuf>) {
+    if folder.join(LOG).is_file() {
+        runs.push(folder.to_owned());
+        return;
+    }
+    if depth == 0 {
+        return;
+    }
+    // A folder that cannot be looked into holds no run that could be read.
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            find_runs(&entry.path(), depth - 1, runs);
+        }
+    }
+}
+
+/// `outputs/<time>/<name>`: two below the outermost folder.
+const DEPTH: usize = 2;

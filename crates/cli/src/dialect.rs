@@ -1,0 +1,5 @@
+//! The command lines of other tools: their flags become the native form, and nothing else.
+//!
+//! What a tool prints and writes is the concern of `tokometer_report`; neither half touches the engine.
+
+pub(crate) mod evalscope;

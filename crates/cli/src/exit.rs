@@ -1,0 +1,98 @@
+//! The exit codes, each with what it means.
+//!
+//! A run can deserve several: the one that says most about how far the figures can be used is taken, in the order of
+//! [`Exit::of_run`]. docs/exit-codes.md tells the same, and a test holds them together.
+
+use std::process::ExitCode;
+
+/// How the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Everything was done and nothing failed.
+    Done,
+    /// Something that was to be had could not: the server, a file, the system.
+    Failed,
+    /// What was typed cannot be run.
+    Input,
+    /// The run ended, and some of its requests had failed.
+    RequestsFailed,
+    /// The run ended, but this program was too slow for it: the figures are partly its own.
+    ClientLimited,
+    /// The run was interrupted.
+    Interrupted,
+}
+
+impl Exit {
+    /// The code handed to the system.
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Input => 2,
+            Self::RequestsFailed => 3,
+            Self::ClientLimited => 4,
+            Self::Interrupted => 130,
+        }
+    }
+
+    /// The exit of a run. An interruption says most, for the run is not what was asked for; then failed requests, a fact about
+    /// the server; then a client that was too slow, which the reports say beside every figure.
+    pub(crate) const fn of_run(interrupted: bool, failed: bool, limited: bool) -> Self {
+        match (interrupted, failed, limited) {
+            (true, _, _) => Self::Interrupted,
+            (_, true, _) => Self::RequestsFailed,
+            (_, _, true) => Self::ClientLimited,
+            _ => Self::Done,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// The table for help texts.
+pub(crate) const TABLE: &str = "\
+Exit codes:
+  0    everything was done, and nothing failed
+  1    something could not be had: the server, a file, the system
+  2    what was typed cannot be run
+  3    the run ended, and some of its requests had failed
+  4    the run ended, but this program was too slow for it (client-limited)
+  130  interrupted";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EVERY: [Exit; 6] = [
+        Exit::Done,
+        Exit::Failed,
+        Exit::Input,
+        Exit::RequestsFailed,
+        Exit::ClientLimited,
+        Exit::Interrupted,
+    ];
+
+    #[test]
+    fn help_and_documentation_tell_of_every_code() {
+        let documented = include_str!("../../../docs/exit-codes.md");
+        for code in EVERY.map(Exit::code) {
+            assert!(
+                documented.contains(&format!("| {code} |")),
+                "{code} is not in docs/exit-codes.md"
+            );
+            assert!(TABLE.contains(&format!("\n  {code:<5}")), "{code} is not in the help");
+        }
+    }
+
+    #[test]
+    fn an_interruption_says_more_than_failures_and_they_more_than_a_slow_client() {
+        assert_eq!(Exit::of_run(true, true, true), Exit::Interrupted);
+        assert_eq!(Exit::of_run(false, true, true), Exit::RequestsFailed);
+        assert_eq!(Exit::of_run(false, false, true), Exit::ClientLimited);
+        assert_eq!(Exit::of_run(false, false, false), Exit::Done);
+    }
+}

@@ -1,0 +1,56 @@
+//! Where things are said: tables and plans on stdout, everything else on stderr.
+//!
+//! While a live line is shown, what is said goes above it. A stream that is closed is no reason to stop a run: what cannot be
+//! said is dropped, for it stands in the run's folder too.
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
+use tokometer_report::Style;
+
+/// The two output streams of this process.
+#[derive(Clone, Debug)]
+pub(crate) struct Screen {
+    bars: MultiProgress,
+    live: bool,
+}
+
+impl Screen {
+    /// The screen of this process: with live lines where stderr is a terminal.
+    pub(crate) fn new() -> Self {
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let live = io::stderr().is_terminal() && !dumb;
+        let target = if live { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        Self { bars: MultiProgress::with_draw_target(target), live }
+    }
+
+    /// Whether lines can be redrawn in place.
+    pub(crate) const fn is_live(&self) -> bool {
+        self.live
+    }
+
+    /// A line that is redrawn in place. Only where [`Screen::is_live`].
+    pub(crate) fn live_line(&self) -> ProgressBar {
+        self.bars.add(ProgressBar::no_length())
+    }
+
+    /// Says something, on stderr.
+    pub(crate) fn say(&self, text: impl Display) {
+        self.bars.suspend(|| drop(writeln!(io::stderr(), "{text}")));
+    }
+
+    /// Hands out data, on stdout.
+    pub(crate) fn print(&self, text: impl Display) {
+        self.bars.suspend(|| {
+            let mut out = io::stdout().lock();
+            drop(write!(out, "{text}").and_then(|()| out.flush()));
+        });
+    }
+
+    /// How data on stdout is dressed: plainly, unless a person looks at it and did not ask otherwise.
+    pub(crate) fn style() -> Style {
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        if io::stdout().is_terminal() && !plain { Style::Colour } else { Style::Plain }
+    }
+}

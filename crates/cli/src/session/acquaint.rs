@@ -1,0 +1,176 @@
+//! Getting to know the service before any load: that it is there, that it takes the key, that it has the model, that it answers.
+//!
+//! Every way in which this fails has a line and a hint of its own. It fails at once: a server that is still starting is better
+//! waited for by whoever started it.
+
+use serde_json::Value;
+use tokometer_engine::{Answer, Engine, Interrupt};
+use tokometer_plan::{Plan, did_you_mean};
+use tokometer_record::{Failure, FailureKind, Outcome, Record};
+use tokometer_wire::error_message;
+use tokometer_workload::Ask;
+
+use crate::trouble::Trouble;
+
+/// The models that the service says it has. `None` if it does not say.
+///
+/// # Errors
+/// If nothing answers at the target, or it refuses the key.
+pub(crate) fn models(engine: &Engine, plan: &Plan) -> Result<Option<Vec<String>>, Trouble> {
+    match engine.get("/v1/models") {
+        Err(failure) => Err(unreachable(plan, &failure)),
+        Ok(Answer { status: status @ (401 | 403), body }) => {
+            Err(key_refused(plan, status, &error_message(&body)))
+        }
+        Ok(Answer { status: 200..=299, body }) => Ok(listed(&body)),
+        Ok(_) => Ok(None),
+    }
+}
+
+/// The model to name: the plan's, or the service's only one.
+///
+/// # Errors
+/// If the plan names none and the service has none or several.
+pub(crate) fn choose_model(plan: &Plan, models: Option<&[String]>) -> Result<String, Trouble> {
+    if let Some(model) = &plan.model {
+        return Ok(model.clone());
+    }
+    match models {
+        Some([only]) => Ok(only.clone()),
+        Some([]) | None => Err(Trouble::input(format!(
+            "no model is named, and {} does not say which it has",
+            plan.target.url
+        ))
+        .with_hint("name it: --model NAME")),
+        Some(several) => Err(Trouble::input(format!(
+            "no model is named, and {} has {}",
+            plan.target.url,
+            several.len()
+        ))
+        .with_hint(format!("name one of them: --model {}", several.join(" | ")))),
+    }
+}
+
+/// Sends one request as the load would and sees that it is answered.
+///
+/// # Errors
+/// If it is not, with what the service said and what to do.
+pub(crate) fn try_one(
+    engine: &Engine,
+    plan: &Plan,
+    models: Option<&[String]>,
+    ask: &Ask,
+    interrupt: &Interrupt,
+) -> Result<Record, Trouble> {
+    let record = engine.try_one(ask, interrupt);
+    let Outcome::Failed(failure) = &record.outcome else { return Ok(record) };
+    Err(match failure.kind {
+        FailureKind::Status(status @ (401 | 403)) => key_refused(plan, status, &failure.message),
+        FailureKind::Status(400 | 404) if unknown_model(plan, models) => {
+            model_refused(plan, models.unwrap_or_default())
+        }
+        _ => unreachable(plan, failure),
+    })
+}
+
+fn listed(body: &[u8]) -> Option<Vec<String>> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    let ids = body.get("data")?.as_array()?.iter();
+    Some(ids.filter_map(|model| Some(model.get("id")?.as_str()?.to_owned())).collect())
+}
+
+fn unknown_model(plan: &Plan, models: Option<&[String]>) -> bool {
+    match (&plan.model, models) {
+        (Some(model), Some(models)) => !models.is_empty() && !models.contains(model),
+        _ => false,
+    }
+}
+
+fn model_refused(plan: &Plan, models: &[String]) -> Trouble {
+    let model = plan.model.as_deref().unwrap_or_default();
+    let meant = did_you_mean(model, models.iter().map(String::as_str));
+    let known = models.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = if models.len() > LISTED { ", …" } else { "" };
+    Trouble::failed(format!("{} has no model {model}", plan.target.url)).with_hint(match meant {
+        Some(meant) => format!("did you mean {meant}? it has {known}{more}"),
+        None => format!("it has {known}{more}"),
+    })
+}
+
+fn key_refused(plan: &Plan, status: u16, words: &str) -> Trouble {
+    let (what, hint) = match &plan.target.key {
+        Some(key) => (
+            format!("{} refuses the key", plan.target.url),
+            format!("check it: it was taken from {}, or given as --api-key", key.variable),
+        ),
+        None => (
+            format!("{} wants a key, and none was given", plan.target.url),
+            "give it as --api-key, or better in the environment: export OPENAI_API_KEY=…"
+                .to_owned(),
+        ),
+    };
+    Trouble::failed(format!("{what} (HTTP {status}{})", quoted(plan, words))).with_hint(hint)
+}
+
+fn unreachable(plan: &Plan, failure: &Failure) -> Trouble {
+    let url = &plan.target.url;
+    let hint = match failure.kind {
+        FailureKind::ConnectRefused => {
+            "nothing listens there: start the server, or check the host and the port of --url".to_owned()
+        }
+        FailureKind::Dns => "check the host of --url".to_owned(),
+        FailureKind::Tls => {
+            "for a certificate of your own authority give --ca-cert FILE; --insecure accepts any; a server without TLS wants http://"
+                .to_owned()
+        }
+        FailureKind::Connect | FailureKind::Timeout(_) => {
+            "check that the server is up and can be reached from here".to_owned()
+        }
+        FailureKind::Status(404 | 405) => not_found(plan),
+        FailureKind::Status(400 | 422) => {
+            "the server does not take such a request: check the generation settings and --extra-args".to_owned()
+        }
+        FailureKind::Status(429 | 500..=599) => {
+            "the server is there and cannot answer now: look into its log, or try again later".to_owned()
+        }
+        FailureKind::EmptyStream | FailureKind::TruncatedStream => {
+            "the server answered without a whole output: look into its log".to_owned()
+        }
+        FailureKind::BadJson | FailureKind::Protocol => {
+            "what answers there does not speak this API: check --url".to_owned()
+        }
+        _ => "look into the server's log".to_owned(),
+    };
+    let words = quoted(plan, &failure.message);
+    Trouble::failed(format!("{url} does not answer: {}{words}", failure.kind)).with_hint(hint)
+}
+
+fn not_found(plan: &Plan) -> String {
+    let url = &plan.target.url;
+    if url.path.contains("/v1") {
+        return "check the path of --url, and --model".to_owned();
+    }
+    let mut with_version = url.clone();
+    with_version.path = format!("/v1{}", url.path);
+    format!("there is no such path; did you mean {with_version}?")
+}
+
+/// The service's words, shortened, without the key should it have repeated it.
+fn quoted(plan: &Plan, words: &str) -> String {
+    let mut words = words.to_owned();
+    let keys = plan.target.key.iter().map(|key| key.secret.expose());
+    let headers = plan.target.headers.iter().filter(|(_, value)| value.is_reference());
+    for secret in keys.chain(headers.map(|(_, value)| value.expose())) {
+        if !secret.is_empty() {
+            words = words.replace(secret, "**********");
+        }
+    }
+    let words: String = words.trim().chars().take(QUOTED).collect();
+    if words.is_empty() { words } else { format!(": {words}") }
+}
+
+/// Models that are named in a hint.
+const LISTED: usize = 10;
+
+/// Characters of a service's words that are shown.
+const QUOTED: usize = 300;

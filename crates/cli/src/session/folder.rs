@@ -1,0 +1,128 @@
+//! Where a run is kept: `<outputs>/[<time>/]<name>/`, with a folder for each point, as `evalscope perf` lays it out.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use jiff::Zoned;
+use tokometer_plan::{Output, Plan, Point, Rate};
+
+use crate::trouble::Trouble;
+
+/// The folder of a run.
+#[derive(Clone, Debug)]
+pub(crate) struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    /// Refuses a plan whose folder holds a run already, as far as that is known before the server was asked for its model.
+    ///
+    /// # Errors
+    /// If it does.
+    pub(crate) fn check(plan: &Plan) -> Result<(), Trouble> {
+        let given = plan.output.name.as_deref().map(safe);
+        match given.or_else(|| plan.model.as_deref().map(|model| safe(basename(model)))) {
+            Some(name) if !plan.output.timestamp => vacant(&plan.output.dir.join(name)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes the folder of a run that began then, with this model.
+    ///
+    /// # Errors
+    /// If it cannot be made, or holds a run already.
+    pub(crate) fn create(output: &Output, model: &str, began: &Zoned) -> Result<Self, Trouble> {
+        let name = match &output.name {
+            Some(name) => safe(name),
+            None => safe(basename(model)),
+        };
+        let path = match output.timestamp {
+            true => output.dir.join(began.strftime("%Y%m%d_%H%M%S").to_string()).join(&name),
+            false => output.dir.join(&name),
+        };
+        vacant(&path)?;
+        fs::create_dir_all(&path).map_err(|error| {
+            Trouble::failed(format!("cannot make the folder {}: {error}", path.display()))
+                .with_hint("choose another --outputs-dir")
+        })?;
+        Ok(Self { path })
+    }
+
+    /// The folder.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its own name.
+    pub(crate) fn name(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// The log of records.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.path.join(LOG)
+    }
+
+    /// The log in words.
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.path.join(JOURNAL)
+    }
+}
+
+fn vacant(path: &Path) -> Result<(), Trouble> {
+    match path.join(LOG).exists() {
+        true => Err(Trouble::input(format!("{} holds a run already", path.display()))
+            .with_hint("choose another --name or --outputs-dir, or leave out --no-timestamp")),
+        false => Ok(()),
+    }
+}
+
+/// The names of the points' folders, no two the same.
+pub(crate) fn point_names(points: &[Point]) -> Vec<String> {
+    let mut seen: HashMap<String, u32> = HashMap::new();
+    points
+        .iter()
+        .map(|point| {
+            let number = point.number;
+            let name = match (point.parallel, point.rate.map(Rate::per_second)) {
+                (Some(parallel), _) => format!("parallel_{parallel}_number_{number}"),
+                (None, rate) => format!("rate_{:?}_number_{number}", rate.unwrap_or(-1.0)),
+            };
+            let times = seen.entry(name.clone()).or_default();
+            *times += 1;
+            match *times {
+                1 => name,
+                again => format!("{name}_{again}"),
+            }
+        })
+        .collect()
+}
+
+/// What follows the last slash.
+pub(crate) fn basename(model: &str) -> &str {
+    model.trim_end_matches('/').rsplit('/').next().unwrap_or(model)
+}
+
+/// A name that is one folder on every system, by evalscope's rule; and never the folder above.
+fn safe(name: &str) -> String {
+    let safe = name.replace(['<', '>', ':', '"', '|', '?', '*', '\\', '/', '\0'], "_");
+    if matches!(safe.as_str(), "" | "." | "..") { "_".to_owned() } else { safe }
+}
+
+/// The log of records, at the root of a run's folder.
+pub(crate) const LOG: &str = "run.jsonl";
+
+const JOURNAL: &str = "benchmark.log";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_folder_and_never_the_one_above() {
+        assert_eq!(safe("a/b:c"), "a_b_c");
+        assert_eq!(safe(".."), "_");
+        assert_eq!(basename("/models/Qwen3-32B/"), "Qwen3-32B");
+    }
+}

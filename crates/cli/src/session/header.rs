@@ -1,0 +1,59 @@
+//! What the log says of the run and of each point: enough to make every report from it, and no secret.
+
+use tokometer_plan::{Plan, Rate};
+use tokometer_record::{Header, Offset, VERSION};
+
+use super::folder::Folder;
+use super::measure::Measure;
+use super::service::Service;
+use crate::dialect::evalscope;
+
+/// The header of a run's log.
+pub(super) fn of(
+    plan: &Plan,
+    model: &str,
+    measure: &Measure,
+    service: &Service,
+    folder: &Folder,
+) -> Header {
+    let path = folder.path().display().to_string();
+    Header {
+        version: VERSION,
+        program: env!("CARGO_PKG_VERSION").into(),
+        began: service.began.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string(),
+        dialect: "evalscope".into(),
+        name: folder.name(),
+        alias: plan.output.alias.clone(),
+        model: model.into(),
+        api: "openai".into(),
+        url: plan.target.url.to_string(),
+        dataset: plan.dataset_name().into(),
+        tokenizer: measure.label(),
+        tokens_estimated: measure.estimates(),
+        arguments: evalscope::arguments::of_run(plan, model, &path),
+        plan: plan.to_yaml(),
+    }
+}
+
+/// The line that opens a point.
+pub(super) fn point(
+    index: usize,
+    point: &tokometer_plan::Point,
+    name: String,
+    began: Offset,
+    arguments: serde_json::Value,
+) -> tokometer_record::Point {
+    tokometer_record::Point {
+        index,
+        name,
+        began,
+        requests: point.number.get(),
+        warmup: point.load.warmup.requests(),
+        concurrency: point.parallel.map(std::num::NonZeroUsize::get),
+        rate: point.rate.map(Rate::per_second),
+        open_loop: point.parallel.is_none(),
+        duration: point.load.stop.after.map(|length| length.as_secs_f64()),
+        seed: point.seed.number(),
+        arguments,
+    }
+}

@@ -1,0 +1,194 @@
+//! What tokens are counted with: the tokenizer that was given, the server's own, or the embedded one, whose counts are estimates.
+//!
+//! A text dataset needs none, and gets none unless one was given: EvalScope then measures its prompts in characters.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+
+use tokometer_engine::Engine;
+use tokometer_plan::{Plan, Scheme, Source};
+use tokometer_record::{Count, OutputTokens, TokenSource};
+use tokometer_workload::Ask;
+use tokometer_workload::dataset::{self, DATASETS, Dataset, Spec};
+use tokometer_workload::prepare::asks;
+use tokometer_workload::tokenizer::{self, Hub, Tokenizer};
+
+use super::explain;
+use super::recorder::Recorded;
+use super::service::Tokenizing;
+use crate::screen::Screen;
+use crate::trouble::Trouble;
+
+/// What tokens are counted with.
+pub(crate) struct Measure {
+    tokenizer: Arc<dyn Tokenizer>,
+    kind: Kind,
+    /// Whether prompts cannot be made without a tokenizer.
+    needed: bool,
+    /// Whether the dataset was found to have every prompt that will be asked for.
+    checked: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Given by the user.
+    Given,
+    /// The simulator's, which is the embedded one: right, for once.
+    Simulator,
+    /// The server is still to be asked.
+    Open,
+    /// The server's own.
+    Server,
+    /// The embedded one, for want of another.
+    Estimate,
+}
+
+impl Measure {
+    /// Opens the tokenizer that the plan names.
+    pub(crate) fn open(plan: &Plan, screen: &Screen) -> Result<Self, Trouble> {
+        let needed = plan.prompts.tokenize
+            || match &plan.prompts.source {
+                Source::Text(_) => false,
+                Source::Dataset(dataset) => {
+                    let entry = DATASETS.iter().find(|entry| entry.name == dataset.name);
+                    dataset.fit.is_some() || entry.is_some_and(|entry| entry.needs_tokenizer)
+                }
+            };
+        let (tokenizer, kind) = match &plan.tokenizer {
+            Some(spec) => {
+                if !spec.starts_with(['/', '.', '~']) && !Path::new(spec).exists() {
+                    screen
+                        .say(format!("tokenizer: looking for {spec} on the hub and in its cache"));
+                }
+                let opened = tokenizer::open(spec, &Hub::from_env());
+                (opened.map_err(|error| explain::tokenizer(&error))?, Kind::Given)
+            }
+            None if plan.target.url.scheme == Scheme::Sim => {
+                (tokenizer::embedded(), Kind::Simulator)
+            }
+            None => (tokenizer::embedded(), Kind::Open),
+        };
+        Ok(Self { tokenizer, kind, needed, checked: false })
+    }
+
+    /// The tokenizer that a simulator counts with.
+    pub(crate) fn for_simulator(&self) -> Arc<dyn Tokenizer> {
+        Arc::clone(&self.tokenizer)
+    }
+
+    /// Asks the server for its own tokenizer, if none was given.
+    pub(crate) fn meet(&mut self, engine: &Arc<Engine>, model: &str, screen: &Screen) {
+        if self.kind != Kind::Open {
+            return;
+        }
+        if self.needed {
+            screen.say("no tokenizer was given: asking the server for its own");
+        }
+        let service = Arc::new(Tokenizing(Arc::clone(engine)));
+        (self.tokenizer, self.kind) = match tokenizer::server(service, model) {
+            Ok(server) => (server, Kind::Server),
+            Err(_) => (tokenizer::embedded(), Kind::Estimate),
+        };
+        if self.kind == Kind::Estimate && self.needed {
+            screen.say(
+                "note: no tokenizer was given, and the server offers none: prompt lengths are estimates; --tokenizer-path makes them exact",
+            );
+        }
+    }
+
+    /// Opens the dataset and draws its last prompt, so that a file is read as far as it will be read. Does nothing while the
+    /// tokenizer that it needs is still to be asked for, nor a second time.
+    pub(crate) fn check_prompts(&mut self, plan: &Plan) -> Result<(), Trouble> {
+        if self.checked || (self.needed && self.kind == Kind::Open) {
+            return Ok(());
+        }
+        if let Some(last) = plan.points.last() {
+            let dataset = self.prompts(plan, last.offset)?;
+            let index = last.requests().saturating_sub(1);
+            dataset.draw(index, last.seed).map_err(|error| explain::dataset(&error))?;
+        }
+        self.checked = true;
+        Ok(())
+    }
+
+    /// The prompts of a point that begins at `offset`.
+    pub(crate) fn prompts(&self, plan: &Plan, offset: u64) -> Result<Box<dyn Dataset>, Trouble> {
+        let tokenizer = self.for_prompts().then(|| Arc::clone(&self.tokenizer));
+        dataset::open(&plan.spec(offset), tokenizer).map_err(|error| explain::dataset(&error))
+    }
+
+    /// Whether prompts are measured in tokens.
+    const fn for_prompts(&self) -> bool {
+        self.needed || matches!(self.kind, Kind::Given | Kind::Simulator)
+    }
+
+    /// What the tokens of prompts are counted with, where they are.
+    pub(crate) fn counter(&self) -> Option<&dyn Tokenizer> {
+        self.for_prompts().then_some(&*self.tokenizer)
+    }
+
+    /// The request that tries the connection: a greeting, generated as the load's outputs will be.
+    pub(crate) fn hello(&self, plan: &Plan, model: &str) -> Result<Ask, Trouble> {
+        let spec = Spec { prompt: Some("hello".into()), ..plan.spec(0) };
+        let tokenizer = self.for_prompts().then(|| Arc::clone(&self.tokenizer));
+        let dataset = dataset::open(&spec, tokenizer).map_err(|error| explain::dataset(&error))?;
+        let made = asks(&*dataset, &plan.body(model), self.counter(), plan.seed, 1, &|_| ());
+        let made = made.map_err(|error| explain::prepare(&error))?;
+        Ok(made.into_iter().next().expect("one was asked for"))
+    }
+
+    /// Counts the outputs that the server did not count, in the records and as lines for the log.
+    pub(crate) fn count_outputs(&self, recorded: &mut Recorded, screen: &Screen) -> Vec<Count> {
+        let uncounted = std::mem::take(&mut recorded.uncounted);
+        if uncounted.is_empty() {
+            return Vec::new();
+        }
+        screen.say(format!(
+            "counting the tokens of {} outputs that the server did not count",
+            uncounted.len()
+        ));
+        let cores = thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+        let share = uncounted.len().div_ceil(cores);
+        let tokens: Vec<Option<u32>> = thread::scope(|scope| {
+            let parts: Vec<_> = uncounted
+                .chunks(share)
+                .map(|part| {
+                    scope.spawn(|| {
+                        part.iter().map(|(_, text)| self.length(text)).collect::<Vec<_>>()
+                    })
+                })
+                .collect();
+            let joined = parts.into_iter().map(|part| part.join());
+            joined
+                .flat_map(|part| part.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
+        });
+        let mut counts = Vec::with_capacity(uncounted.len());
+        for ((position, _), count) in uncounted.iter().zip(tokens) {
+            let Some(count) = count else { continue };
+            let record = &mut recorded.log.records[*position];
+            let output_tokens = OutputTokens { count, source: TokenSource::LocalTokenizer };
+            record.output_tokens = Some(output_tokens);
+            counts.push(Count { index: record.index, output_tokens });
+        }
+        counts
+    }
+
+    fn length(&self, text: &str) -> Option<u32> {
+        u32::try_from(self.tokenizer.encode(text).ok()?.len()).ok()
+    }
+
+    /// What it is called in the log.
+    pub(crate) fn label(&self) -> String {
+        match self.kind {
+            Kind::Simulator => "embedded, as the simulator's own".to_owned(),
+            _ => self.tokenizer.label(),
+        }
+    }
+
+    /// Whether its counts are estimates.
+    pub(crate) fn estimates(&self) -> bool {
+        self.kind != Kind::Simulator && self.tokenizer.estimates()
+    }
+}

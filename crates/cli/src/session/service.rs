@@ -1,0 +1,122 @@
+//! The service under test: where it is, how it is spoken to, and the engine that does so.
+//!
+//! A `sim://` target is a simulator started here, which lives as long as the service.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use jiff::Zoned;
+use tokometer_engine::{Engine, Proxy, Settings, Target, Timeouts, Tls};
+use tokometer_plan::{Filled, Plan, Rate, Scheme};
+use tokometer_sim::Running;
+use tokometer_workload::tokenizer::{TokenizeService, Tokenizer};
+
+use crate::simulator;
+use crate::trouble::{Trouble, chain};
+
+/// The service under test.
+pub(crate) struct Service {
+    /// Carries loads to it.
+    pub(crate) engine: Arc<Engine>,
+    /// The wall clock at the beginning of the engine's clock.
+    pub(crate) began: Zoned,
+    /// A simulator, where the target is one.
+    _simulator: Option<Running>,
+}
+
+impl Service {
+    /// Starts what is to be started. `tokenizer` is the one that a simulator counts with.
+    pub(crate) fn start(plan: &Plan, tokenizer: &Arc<dyn Tokenizer>) -> Result<Self, Trouble> {
+        let url = &plan.target.url;
+        let simulator = match url.scheme {
+            Scheme::Http | Scheme::Https => None,
+            Scheme::Sim => {
+                let query = url.query.as_ref().map_or("", Filled::expose);
+                let options = simulator::options(query)?;
+                Some(simulator::start_on_loopback(options, Arc::clone(tokenizer))?)
+            }
+        };
+        let address = match &simulator {
+            Some(running) if url.path.is_empty() => {
+                format!("http://{}{}", running.address(), plan.target.api.0.path())
+            }
+            Some(running) => format!("http://{}{}", running.address(), url.path),
+            None => url.expose(),
+        };
+        let began = Zoned::now();
+        let settings = settings(plan, &address, &began)?;
+        let engine = Engine::start(settings)
+            .map_err(|error| Trouble::input(format!("--url: {}", chain(&error))))?;
+        Ok(Self { engine: Arc::new(engine), began, _simulator: simulator })
+    }
+}
+
+fn settings(plan: &Plan, address: &str, began: &Zoned) -> Result<Settings, Trouble> {
+    let target = &plan.target;
+    let mut headers: Vec<(String, String)> = target
+        .headers
+        .iter()
+        .map(|(name, value)| (name.clone(), value.expose().to_owned()))
+        .collect();
+    if let Some(key) = &target.key {
+        headers.push(("Authorization".into(), format!("Bearer {}", key.secret.expose())));
+    }
+    Ok(Settings {
+        target: Target::parse(address).map_err(|error| Trouble::input(chain(&error)))?,
+        api: target.api.0,
+        stream: plan.generation.options.stream,
+        headers,
+        timeouts: Timeouts {
+            connect: target.timeouts.connect,
+            first_byte: target.timeouts.first_byte,
+            between_chunks: target.timeouts.between_chunks,
+            total: target.timeouts.total,
+        },
+        tls: Tls { insecure: target.insecure, ca_cert: target.ca_cert.clone() },
+        http2: target.http2,
+        proxy: target.proxy.as_ref().map(|p| Proxy { host: p.host.clone(), port: p.port }),
+        workers: workers(plan),
+        keep_output: plan.output.outputs,
+        keep_prompt: plan.output.prompts,
+        request_id_prefix: format!("tokometer-{}-", began.strftime("%Y%m%d%H%M%S%3f")),
+        drain: plan.drain,
+    })
+}
+
+/// As many workers as the heaviest point needs, and no more than there are cores: one thread carries many streams, and two
+/// threads on one core only disturb each other.
+fn workers(plan: &Plan) -> NonZeroUsize {
+    if let Some(workers) = plan.workers {
+        return workers;
+    }
+    let cores = available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let streams = plan.points.iter().filter_map(|point| point.parallel).max();
+    let rate = plan.points.iter().filter_map(|point| point.rate).map(Rate::per_second);
+    let by_streams = streams.map_or(1, |streams| streams.get().div_ceil(STREAMS_PER_WORKER));
+    let by_rate = (rate.fold(0.0, f64::max) / RATE_PER_WORKER).ceil() as usize;
+    NonZeroUsize::new(by_streams.max(by_rate)).unwrap_or(NonZeroUsize::MIN).min(cores)
+}
+
+/// The service's own tokenizer, asked over the engine's connections.
+#[derive(Debug)]
+pub(crate) struct Tokenizing(pub(crate) Arc<Engine>);
+
+impl TokenizeService for Tokenizing {
+    fn post(&self, path: &str, body: &serde_json::Value) -> Result<serde_json::Value, String> {
+        let answer = self
+            .0
+            .post(path, body.to_string().as_bytes())
+            .map_err(|failure| format!("{}: {}", failure.kind, failure.message))?;
+        match answer.status {
+            200..=299 => serde_json::from_slice(&answer.body).map_err(|error| error.to_string()),
+            status => Err(format!("HTTP {status}")),
+        }
+    }
+}
+
+/// Streams that one worker carries with room to spare.
+const STREAMS_PER_WORKER: usize = 500;
+
+/// Requests per second that one worker sends with room to spare.
+const RATE_PER_WORKER: f64 = 2_000.0;

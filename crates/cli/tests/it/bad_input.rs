@@ -1,0 +1,279 @@
+//! Bad input: one clear line, a hint, the documented exit code, and nothing left behind, before any load.
+
+use std::net::TcpListener;
+
+use crate::{Workplace, files_below};
+
+/// What is said of the line, which must end with this code and leave nothing behind.
+fn refused(place: &Workplace, code: i32, line: &str) -> String {
+    let ended = place.run_to(code, line);
+    assert_eq!(ended.stdout, "", "a refusal is no data");
+    let mut left = Vec::new();
+    files_below(&place.path().join("outputs"), &mut left);
+    assert!(left.is_empty(), "{left:?}");
+    let asides = ["note: ", "testing the connection to "];
+    let is_aside = |line: &&str| asides.iter().any(|aside| line.starts_with(aside));
+    let lines: Vec<_> = ended.stderr.lines().filter(|line| !is_aside(line)).collect();
+    let [what, hint] = lines[..] else { panic!("not a line and a hint: {}", ended.stderr) };
+    assert!(what.starts_with("error: ") && hint.starts_with("hint: "), "{}", ended.stderr);
+    lines.join("\n")
+}
+
+#[test]
+fn lists_of_unequal_length_are_refused() {
+    let place = Workplace::new();
+    let line = "perf --model m --parallel 1 10 50 --number 10 20";
+    insta::assert_snapshot!(refused(&place, 2, line), @"
+    error: --parallel has 3 values (1 10 50) and --number has 2 values (10 20): each point of the sweep needs one of both
+    hint: for example --number 10 20 20
+    ");
+}
+
+#[test]
+fn a_missing_tokenizer_is_refused() {
+    let place = Workplace::new();
+    let line = "perf --model m --dataset random --tokenizer-path ./nowhere";
+    insta::assert_snapshot!(refused(&place, 2, line), @"
+    error: there is no tokenizer at ./nowhere
+    hint: give --tokenizer-path a folder with a tokenizer.json, such a file, or a hub's name such as Qwen/Qwen2.5-0.5B-Instruct
+    ");
+}
+
+#[test]
+fn a_missing_dataset_is_refused() {
+    let place = Workplace::new();
+    insta::assert_snapshot!(refused(&place, 2, "perf --model m --dataset openqa"), @r#"
+    error: --dataset-path: the dataset openqa is read from a file, and none is given
+    hint: give a file of JSON lines such as {"question": "…"}, for example open_qa.jsonl of HC3-Chinese
+    "#);
+    let line = "perf --model m --dataset openqa --dataset-path nowhere.jsonl";
+    insta::assert_snapshot!(refused(&place, 2, line), @"
+    error: cannot read nowhere.jsonl: No such file or directory (os error 2)
+    hint: check --dataset-path
+    ");
+}
+
+#[test]
+fn a_bad_line_of_a_dataset_is_named() {
+    let place = Workplace::new();
+    place.write("questions.jsonl", "{\"question\": \"Why?\"}\n{\"quest\": \"How?\"}\n");
+    let line = "perf --model m --dataset openqa --dataset-path questions.jsonl --number 5";
+    insta::assert_snapshot!(refused(&place, 2, line), @r#"
+    error: questions.jsonl:2: field question is missing
+    hint: the file should be a file of JSON lines such as {"question": "…"}, for example open_qa.jsonl of HC3-Chinese
+    "#);
+}
+
+#[test]
+fn malformed_json_in_a_flag_is_refused() {
+    let place = Workplace::new();
+    let line = "perf --model m --dataset random --extra-args '{ignore_eos: true}'";
+    insta::assert_snapshot!(refused(&place, 2, line), @r#"
+    error: --extra-args: not a JSON object: key must be a string at line 1 column 2
+    hint: for example --extra-args '{"ignore_eos": true}' (single quotes keep the shell from taking the double ones)
+    "#);
+    let line = "perf --model m --dataset random --extra-args '[1]'";
+    insta::assert_snapshot!(refused(&place, 2, line), @r#"
+    error: --extra-args: not a JSON object: it is not in braces
+    hint: for example --extra-args '{"ignore_eos": true}' (single quotes keep the shell from taking the double ones)
+    "#);
+    let line =
+        "perf --model m --dataset openqa --dataset-path x --dataset-args '{\"target_len\": 5}'";
+    insta::assert_snapshot!(refused(&place, 2, line), @"
+    error: --dataset-args: unknown key target_len
+    hint: did you mean target_input_len?
+    ");
+}
+
+#[test]
+fn no_server_is_told() {
+    let place = Workplace::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let line =
+        format!("perf --model m --dataset random --url http://{address}/v1/chat/completions");
+    let said = refused(&place, 1, &line).replace(&address, "HOST:PORT");
+    insta::assert_snapshot!(said, @"
+    error: http://HOST:PORT/v1/chat/completions does not answer: connection refused: HOST:PORT: Connection refused (os error 111)
+    hint: nothing listens there: start the server, or check the host and the port of --url
+    ");
+}
+
+#[test]
+fn a_refused_key_is_told_and_not_repeated() {
+    let place = Workplace::new();
+    let line = "perf --model m --dataset random --url sim://?api_key=right";
+    insta::assert_snapshot!(refused(&place, 1, line), @"
+    error: sim://?api_key=${TOKOMETER_URL_API_KEY} wants a key, and none was given (HTTP 401: Unauthorized)
+    hint: give it as --api-key, or better in the environment: export OPENAI_API_KEY=…
+    ");
+    let said = refused(&place, 1, &format!("{line} --api-key wr0ng"));
+    assert!(!said.contains("wr0ng"));
+    insta::assert_snapshot!(said, @"
+    error: sim://?api_key=${TOKOMETER_URL_API_KEY} refuses the key (HTTP 401: Unauthorized)
+    hint: check it: it was taken from OPENAI_API_KEY, or given as --api-key
+    ");
+}
+
+#[test]
+fn an_unknown_model_is_told_with_those_there_are() {
+    let place = Workplace::new();
+    let line = "perf --model qwen3-23b --dataset random --url sim://?model=qwen3-32b";
+    insta::assert_snapshot!(refused(&place, 1, line), @"
+    error: sim://?model=qwen3-32b has no model qwen3-23b
+    hint: did you mean qwen3-32b? it has qwen3-32b
+    ");
+}
+
+#[test]
+fn a_choice_of_models_is_left_to_the_user() {
+    let place = Workplace::new();
+    let line = "perf --dataset random --url sim://?model=small,large";
+    insta::assert_snapshot!(refused(&place, 2, line), @"
+    error: no model is named, and sim://?model=small,large has 2
+    hint: name one of them: --model small | large
+    ");
+}
+
+#[test]
+fn a_plan_with_an_unknown_key_or_a_wrong_type_is_told_with_its_place() {
+    let place = Workplace::new();
+    place.write(
+        "plan.yaml",
+        "target:\n  url: http://h/v1\nload:\n  points:\n    - {paralel: 1, number: 5}\n",
+    );
+    insta::assert_snapshot!(refused(&place, 2, "run plan.yaml"), @"
+    error: plan.yaml:5:8: unknown key paralel
+    hint: did you mean parallel?
+    ");
+    place.write("plan.yaml", "target:\n  url: http://h/v1\nload:\n  points:\n    - {number: 5}\n");
+    insta::assert_snapshot!(refused(&place, 2, "run plan.yaml"), @"
+    error: plan.yaml:5:7: load.points.0: has neither parallel nor rate, so nothing limits it
+    hint: parallel: 10 for ten requests at a time, rate: 5 for five a second
+    ");
+    place.write("plan.yaml", "target:\n  url: http://h/v1\nload: {duration: soon}\n");
+    insta::assert_snapshot!(refused(&place, 2, "run plan.yaml"), @r#"
+    error: plan.yaml:3:8: expected a length of time such as 500ms, 10s, 2m or 6h, or a number of seconds, found string "soon"
+    hint: docs/plan.md tells of every setting
+    "#);
+    insta::assert_snapshot!(refused(&place, 2, "run nowhere.yaml"), @"
+    error: cannot read nowhere.yaml: No such file or directory (os error 2)
+    hint: tokometer perf … --dry-run > plan.yaml makes one
+    ");
+}
+
+#[test]
+fn flags_of_later_versions_are_refused_by_name() {
+    let place = Workplace::new();
+    insta::assert_snapshot!(refused(&place, 2, "perf --model m --sla-auto-tune"), @"
+    error: --sla-auto-tune is not in this version: it does not search for the highest load within limits yet
+    hint: leave it out, or use evalscope perf for this; docs/differences-from-evalscope.md lists what is to come
+    ");
+    insta::assert_snapshot!(refused(&place, 2, "perf --model m --multi-turn"), @"
+    error: --multi-turn is not in this version: it has no conversations of several turns yet
+    hint: leave it out, or use evalscope perf for this; docs/differences-from-evalscope.md lists what is to come
+    ");
+    insta::assert_snapshot!(refused(&place, 2, "perf --model m --api embedding"), @"
+    error: --api embedding is not in this version
+    hint: this version speaks openai: chat completions and completions
+    ");
+    insta::assert_snapshot!(refused(&place, 2, "perf --model m --dataset random_vl"), @"
+    error: --dataset random_vl is not in this version
+    hint: this version has random, openqa, longalpaca, line_by_line, custom, share_gpt_zh, share_gpt_en
+    ");
+    let said = refused(&place, 2, "perf --model m --wandb-api-key s3cret");
+    assert!(!said.contains("s3cret"), "{said}");
+}
+
+#[test]
+fn flags_that_change_nothing_are_taken_and_said() {
+    let place = Workplace::new();
+    let ended = place.run_to(
+        0,
+        "perf --model m --url sim:// --prompt hi --db-commit-interval 5 --num-workers 2 --dry-run",
+    );
+    insta::assert_snapshot!(ended.stderr, @"
+    note: --db-commit-interval changes nothing here: records reach the disk several times a second
+    note: --num-workers changes nothing here: prompts are prepared on every core
+    ");
+}
+
+#[test]
+fn misspelt_flags_and_commands_get_what_was_meant() {
+    let place = Workplace::new();
+    insta::assert_snapshot!(refused(&place, 2, "perf --model m --paralel 5"), @"
+    error: there is no flag --paralel
+    hint: did you mean --parallel? tokometer perf --help shows every flag
+    ");
+    insta::assert_snapshot!(refused(&place, 2, "prf"), @"
+    error: there is no command prf
+    hint: did you mean perf? tokometer --help shows every command
+    ");
+    insta::assert_snapshot!(refused(&place, 2, "perf --model m --dataset randm"), @"
+    error: --dataset: there is no dataset randm
+    hint: did you mean random?
+    ");
+    insta::assert_snapshot!(refused(&place, 2, "perf --model m --url sim://?ttft=5 --prompt hi"), @"
+    error: the simulator has no option ttft
+    hint: did you mean ttft_ms?
+    ");
+}
+
+#[test]
+fn values_that_cannot_be_are_refused() {
+    let place = Workplace::new();
+    insta::assert_snapshot!(refused(&place, 2, "perf --model m --parallel 0"), @r#"
+    error: --parallel: "0": not a whole number of at least 1
+    hint: tokometer perf --help shows every flag
+    "#);
+    insta::assert_snapshot!(refused(&place, 2, "perf --model m --url 127.0.0.1:8000"), @"
+    error: --url: not a URL: it has no http:// or https:// before the host
+    hint: for example http://127.0.0.1:8000/v1/chat/completions
+    ");
+    insta::assert_snapshot!(refused(&place, 2, "perf --model m --rate 1 2"), @"
+    error: --rate has several values, which only an open loop sweeps
+    hint: add --open-loop, or leave one --rate to pace every --parallel
+    ");
+    insta::assert_snapshot!(refused(&place, 2, "perf --model m --open-loop"), @"
+    error: --open-loop sends by the schedule of --rate, and every --rate must be above zero
+    hint: for example --open-loop --rate 5 10 --number 100 200
+    ");
+    insta::assert_snapshot!(refused(&place, 2, "perf --model m --max-tokens 5 2"), @"
+    error: --max-tokens: 5 is above 2
+    hint: the least comes first
+    ");
+    insta::assert_snapshot!(refused(&place, 2, "perf --model m --headers s3cret"), @"
+    error: --headers: value 1 is not NAME=VALUE
+    hint: quote values with blanks: --headers 'Authorization=Bearer …'
+    ");
+    insta::assert_snapshot!(refused(&place, 2, "perf --api-key Bearer s3cret"), @"
+    error: argument 4 belongs to no flag
+    hint: put values that hold blanks into quotes
+    ");
+}
+
+#[test]
+fn more_connections_than_descriptors_are_refused() {
+    let place = Workplace::new();
+    let line = "perf --model m --url sim:// --prompt hi --parallel 400000000 --number 1";
+    let said = refused(&place, 2, line);
+    let numbers = |c: char| c.is_ascii_digit();
+    let said: Vec<_> =
+        said.split(' ').map(|word| if word.starts_with(numbers) { "N" } else { word }).collect();
+    insta::assert_snapshot!(said.join(" "), @"error: N requests in flight need N file descriptors, and this process may have N raise the limit (ulimit -n N as root if it must be), or ask for at most N at once");
+}
+
+#[test]
+fn a_report_of_nothing_is_refused() {
+    let place = Workplace::new();
+    insta::assert_snapshot!(refused(&place, 2, "report nowhere"), @"
+    error: there is no folder nowhere
+    hint: give the folder of a run, such as outputs/20260102_110437/qwen3-32b
+    ");
+    std::fs::create_dir(place.path().join("empty")).unwrap();
+    insta::assert_snapshot!(refused(&place, 2, "report empty"), @"
+    error: there is no run in empty
+    hint: a run's folder holds run.jsonl
+    ");
+}

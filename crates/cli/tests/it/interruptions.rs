@@ -1,0 +1,174 @@
+//! Ctrl-C, twice, and a killed program: what had ended is there.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, ChildStderr, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokometer_record::{FailureKind, Outcome};
+
+use crate::{Ended, Workplace};
+
+/// A program that runs, with what it has said so far.
+struct Running {
+    child: Child,
+    said: BufReader<ChildStderr>,
+}
+
+impl Running {
+    fn start(place: &Workplace, line: &str) -> Self {
+        let mut command = place.command(line);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let said = BufReader::new(child.stderr.take().unwrap());
+        Self { child, said }
+    }
+
+    /// Reads on until a line holds this.
+    fn wait_to_say(&mut self, part: &str) {
+        let mut line = String::new();
+        while !line.contains(part) {
+            line.clear();
+            assert_ne!(
+                self.said.read_line(&mut line).unwrap(),
+                0,
+                "it ended without saying {part}"
+            );
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
+    }
+
+    fn wait(mut self) -> Ended {
+        let mut stderr = String::new();
+        self.said.read_to_string(&mut stderr).unwrap();
+        let ended = Ended::of(self.child.wait_with_output().unwrap());
+        Ended { stderr, ..ended }
+    }
+}
+
+/// Returns once the log holds this many records. It looks again and again, for nothing tells of a file's growth.
+fn wait_for_records(log: &Path, records: usize) {
+    for _ in 0..6_000 {
+        let text = std::fs::read_to_string(log).unwrap_or_default();
+        if text.lines().filter(|line| line.starts_with("{\"record\"")).count() >= records {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("{} never came to hold {records} records", log.display());
+}
+
+const LINE: &str = "perf --model m --url sim://?ttft_ms=20&itl_ms=5 --prompt hi --parallel 4 --number 20000 20000 --max-tokens 4 \
+                    --no-timestamp --name run --no-test-connection";
+
+fn line() -> String {
+    LINE.replace("--parallel 4", "--parallel 4 8")
+}
+
+#[test]
+fn the_first_signal_drains_reports_and_marks_the_run_incomplete() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let place = Workplace::new();
+        let running = Running::start(&place, &line());
+        wait_for_records(&place.path().join("outputs/run/run.jsonl"), 4);
+        running.signal(signal);
+        let ended = running.wait();
+        assert_eq!(ended.code, 130, "{}", ended.stderr);
+        assert!(ended.stdout.contains("Performance Test Summary Report"), "{}", ended.stdout);
+        let log = place.log();
+        assert_eq!(log.points.len(), 1, "the second point is not begun");
+        assert!(!log.points[0].end.as_ref().unwrap().complete);
+        assert!(!log.end.unwrap().complete);
+        let records = &log.points[0].records;
+        assert!((4..20_000).contains(&records.len()), "{}", records.len());
+        assert!(
+            records.iter().all(tokometer_record::Record::succeeded),
+            "what was in flight is awaited"
+        );
+    }
+}
+
+#[test]
+fn the_second_signal_ends_at_once_and_the_log_is_whole() {
+    let place = Workplace::new();
+    let slow = line().replace("ttft_ms=20", "ttft_ms=600000");
+    let mut running = Running::start(&place, &slow);
+    running.wait_to_say("parallel_4_number_20000");
+    running.signal(Signal::SIGINT);
+    running.wait_to_say("interrupted: ");
+    running.signal(Signal::SIGINT);
+    let ended = running.wait();
+    assert_eq!(ended.code, 130, "{}", ended.stderr);
+    assert!(ended.stderr.contains("tokometer report outputs/run"), "{}", ended.stderr);
+    let log = place.log();
+    assert!(!log.end.unwrap().complete);
+    for record in &log.points[0].records {
+        let Outcome::Failed(failure) = &record.outcome else { panic!("{record:?}") };
+        assert_eq!(failure.kind, FailureKind::Cancelled);
+    }
+    place.run_to(130, "report outputs");
+}
+
+#[test]
+fn a_killed_run_is_reported_from_its_log() {
+    let place = Workplace::new();
+    let running = Running::start(&place, &line());
+    let path = place.path().join("outputs/run/run.jsonl");
+    wait_for_records(&path, 40);
+    running.signal(Signal::SIGKILL);
+    assert_eq!(running.wait().code, -1);
+    let ended = place.run_to(130, "report outputs");
+    assert!(ended.stdout.contains("its log has no end"), "{}", ended.stdout);
+    let log = place.log();
+    assert!(log.end.is_none() && log.points[0].records.len() >= 40);
+    let summary = crate::json(
+        &place.path().join("outputs/run/parallel_4_number_20000/benchmark_summary.json"),
+    );
+    assert_eq!(summary["Success Requests"], log.points[0].records.len());
+}
+
+#[test]
+fn a_signal_before_the_load_ends_the_program_and_leaves_nothing() {
+    let place = Workplace::new();
+    let slow = "perf --model m --url sim://?ttft_ms=600000 --prompt hi";
+    let mut running = Running::start(&place, slow);
+    running.wait_to_say("testing the connection");
+    running.signal(Signal::SIGINT);
+    assert_eq!(running.wait().code, 130);
+    assert!(!place.path().join("outputs").exists());
+}
+
+#[test]
+fn the_simulator_serves_until_it_is_told_to_stop() {
+    let place = Workplace::new();
+    let mut simulator = Running::start(
+        &place,
+        "sim --port 0 --ttft-ms 5 --itl-ms 1 --model served --truth truth.jsonl",
+    );
+    let mut line = String::new();
+    simulator.said.read_line(&mut line).unwrap();
+    let address = line.split("http://").nth(1).unwrap().split('/').next().unwrap();
+    let ended = place.run(&format!(
+        "perf --url http://{address}/v1 --dataset random --min-prompt-length 40 --max-prompt-length 40 --number 3 \
+         --max-tokens 4"
+    ));
+    assert!(matches!(ended.code, 0 | 4), "{}{}", ended.stdout, ended.stderr);
+    assert_eq!(place.log().header.model, "served");
+    assert_eq!(place.log().header.tokenizer, "server");
+    simulator.signal(Signal::SIGINT);
+    assert_eq!(simulator.wait().code, 0);
+    let truth = std::fs::read_to_string(place.path().join("truth.jsonl")).unwrap();
+    for record in &place.log().points[0].records {
+        let tokens = record.prompt_tokens;
+        assert_eq!(
+            (tokens.local, tokens.server),
+            (Some(40), Some(40)),
+            "measured by the server's own tokenizer"
+        );
+        assert!(truth.contains(&record.request_id), "{truth}");
+    }
+}

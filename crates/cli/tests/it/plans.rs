@@ -1,0 +1,71 @@
+//! Plans as files: what is printed runs, and runs the same.
+
+use crate::{QUICK, Workplace};
+
+#[test]
+fn what_a_dry_run_prints_runs_the_same() {
+    let place = Workplace::new();
+    let flags = format!(
+        "--model m --url {QUICK} --dataset random --min-prompt-length 20 --max-prompt-length 40 --parallel 2 --number 6 \
+         --max-tokens 2 8 --seed 7 --temperature 0.5 --extra-args '{{\"ignore_eos\": true}}' --log-prompts"
+    );
+    let dry = place.run_to(0, &format!("perf {flags} --dry-run"));
+    place.write("plan.yaml", &dry.stdout);
+    let again = place.run_to(0, "run plan.yaml --dry-run");
+    assert_eq!(again.stdout, dry.stdout);
+
+    let ended = place.run("run plan.yaml");
+    assert!(matches!(ended.code, 0 | 4), "{}{}", ended.stdout, ended.stderr);
+    let from_plan = place.log();
+    let other = Workplace::new();
+    let ended = other.run(&format!("perf {flags}"));
+    assert!(matches!(ended.code, 0 | 4), "{}{}", ended.stdout, ended.stderr);
+    let from_flags = other.log();
+    let asked = |log: &tokometer_record::RunLog| {
+        let mut asked: Vec<_> = log.points[0]
+            .records
+            .iter()
+            .map(|r| (r.index, r.prompt.clone(), r.output_tokens))
+            .collect();
+        asked.sort_by_key(|(index, ..)| *index);
+        asked
+    };
+    assert_eq!(asked(&from_plan), asked(&from_flags));
+    assert_eq!(from_plan.header.plan, from_flags.header.plan);
+}
+
+#[test]
+fn the_plan_in_a_log_is_one_that_runs() {
+    let place = Workplace::new();
+    let line = format!(
+        "perf --model m --url {QUICK} --prompt hi --number 2 --max-tokens 2 --no-timestamp --name first"
+    );
+    let ended = place.run(&line);
+    assert!(matches!(ended.code, 0 | 4), "{}", ended.stderr);
+    place.write("plan.yaml", &place.log().header.plan.replace("name: first", "name: second"));
+    let ended = place.run("run plan.yaml");
+    assert!(matches!(ended.code, 0 | 4), "{}", ended.stderr);
+    assert!(place.path().join("outputs/second/run.jsonl").exists());
+}
+
+#[test]
+fn the_examples_are_plans_that_can_be_resolved() {
+    let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(examples).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|kind| kind == "yaml") {
+            seen += 1;
+            let place = Workplace::new();
+            place.write("prompts.txt", "Tell me a story.\n");
+            let output = place
+                .command(&format!("run {} --dry-run", path.display()))
+                .env("INFERENCE_KEY", "k")
+                .output()
+                .unwrap();
+            let ended = crate::Ended::of(output);
+            assert_eq!(ended.code, 0, "{}: {}", path.display(), ended.stderr);
+        }
+    }
+    assert!(seen >= 3, "{seen} examples");
+}

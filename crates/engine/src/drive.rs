@@ -1,0 +1,266 @@
+//! The one driver: turns a [`Load`] into exchanges at their moments.
+//!
+//! Closed loop, open loop and a rate under a cap differ only in what the load holds: a request is sent once it is due *and* a
+//! place is free. Each turn of the loop awaits one occurrence, and a synchronous function handles it. Deliberately knows nothing
+//! of HTTP: an exchange is whatever a [`Carrier`] makes of an order.
+
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::Instant;
+use tokometer_clock::Timer;
+use tokometer_record::{Offset, Phase};
+use tokometer_workload::Ask;
+use tokometer_workload::load::{Load, Warmup};
+use tokometer_workload::seed::Seed;
+
+use crate::Event;
+use crate::exchange::{Carrier, Ended, Order};
+use crate::live::{Interrupt, Urgency};
+use crate::transport::Connect;
+
+/// What carries the exchanges of one worker thread.
+pub(crate) struct Crew<C: Connect> {
+    pub(crate) runtime: tokio::runtime::Handle,
+    pub(crate) carrier: Arc<Carrier<C>>,
+}
+
+/// A load to drive, and everything that it takes.
+pub(crate) struct Drive<'a, C: Connect> {
+    pub(crate) load: &'a Load,
+    pub(crate) asks: &'a Arc<[Ask]>,
+    pub(crate) seed: Seed,
+    pub(crate) crews: &'a [Crew<C>],
+    pub(crate) timer: &'a Timer,
+    pub(crate) drain: Duration,
+    pub(crate) events: &'a Sender<Event>,
+    pub(crate) interrupt: &'a Interrupt,
+}
+
+/// Drives the load to its end. Whether everything it asked for was sent and awaited.
+pub(crate) async fn drive<C: Connect>(drive: Drive<'_, C>) -> bool {
+    let (count, warm) = (drive.load.stop.requests, drive.load.warmup);
+    drive.open_connections().await;
+    match warm {
+        Warmup::None | Warmup::Leading(_) => {
+            let leading = warm.requests();
+            let stretch = Stretch {
+                first: 0,
+                count: leading + count,
+                warm: leading,
+                after: drive.load.stop.after,
+            };
+            drive.stretch(stretch).await
+        }
+        Warmup::Separate(n) => {
+            let warmup = Stretch { first: 0, count: n, warm: n, after: None };
+            let measured = Stretch { first: n, count, warm: 0, after: drive.load.stop.after };
+            drive.stretch(warmup).await && drive.stretch(measured).await
+        }
+    }
+}
+
+/// A stretch of a load that is run to its end before anything follows.
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
+    /// The index of its first request.
+    first: u64,
+    /// How many requests it has.
+    count: u64,
+    /// How many of the first only warm the server up.
+    warm: u64,
+    /// How long after the first measured request nothing more is sent.
+    after: Option<Duration>,
+}
+
+/// Where a stretch stands.
+struct State<'a, C: Connect> {
+    drive: &'a Drive<'a, C>,
+    stretch: Stretch,
+    begun: Offset,
+    /// The moments from `begun`; `None` where nothing paces.
+    schedule: Option<Vec<Duration>>,
+    /// Requests sent so far.
+    sent: u64,
+    in_flight: usize,
+    /// When the place became free that the next request takes, in a load without pacing.
+    freed: Offset,
+    /// Nothing more is sent: time is up, or the user has interrupted.
+    halted: bool,
+    /// Until when requests in flight are awaited, after an interruption.
+    patience: Option<Instant>,
+    /// When nothing more is to be sent.
+    over: Option<Offset>,
+    ended: UnboundedSender<Ended>,
+}
+
+/// What a turn of the loop awaits.
+#[expect(clippy::large_enum_variant, reason = "made, moved once and taken apart at once")]
+enum Occurrence {
+    Ended(Option<Ended>),
+    Due,
+    Over,
+    Interrupted,
+    Drained,
+}
+
+impl<C: Connect> Drive<'_, C> {
+    /// Opens the connections that the load will want at once, so that no request has to wait for one.
+    async fn open_connections(&self) {
+        let wanted = match (self.load.in_flight, self.load.arrivals.rate()) {
+            (Some(cap), _) => {
+                (cap.get() as u64).min(self.load.stop.requests + self.load.warmup.requests())
+            }
+            // How many an open loop needs depends on the server; a second's worth lets it begin without a handshake.
+            (None, Some(rate)) => {
+                (rate.ceil() as u64).min(self.load.stop.requests).min(OPEN_LOOP_HEAD_START)
+            }
+            (None, None) => self.load.stop.requests.min(OPEN_LOOP_HEAD_START),
+        };
+        let share = usize::try_from(wanted).unwrap_or(usize::MAX).div_ceil(self.crews.len());
+        let filling: Vec<_> = self
+            .crews
+            .iter()
+            .map(|crew| {
+                let pool = Arc::clone(&crew.carrier.pool);
+                let limit = crew.carrier.terms.timeouts.connect.unwrap_or(CONNECTS_WITHIN);
+                crew.runtime.spawn(async move { pool.fill(share, limit).await })
+            })
+            .collect();
+        for filled in filling {
+            // A pool that could not be filled shows in the requests, which then open connections themselves.
+            let _ = filled.await;
+        }
+    }
+
+    async fn stretch(&self, stretch: Stretch) -> bool {
+        let (ended, mut endings) = unbounded_channel();
+        let begun = self.now();
+        let mut state = State {
+            drive: self,
+            stretch,
+            begun,
+            schedule: self.load.arrivals.schedule(stretch.count, self.seed.at(stretch.first)),
+            sent: 0,
+            in_flight: 0,
+            freed: begun,
+            halted: false,
+            patience: None,
+            over: None,
+            ended,
+        };
+        loop {
+            state.send_due();
+            if state.is_finished() {
+                return state.patience.is_none();
+            }
+            let occurrence = state.next(&mut endings).await;
+            state.handle(occurrence);
+        }
+    }
+
+    fn now(&self) -> Offset {
+        self.crews[0].carrier.now()
+    }
+
+    fn instant(&self, at: Offset) -> Instant {
+        self.crews[0].carrier.origin + Duration::from_nanos(at.as_nanos())
+    }
+}
+
+impl<C: Connect> State<'_, C> {
+    /// When the next request is wanted. `None` if there is none to send, or no place for it.
+    fn next_due(&self) -> Option<Offset> {
+        let place = self.drive.load.in_flight.is_none_or(|cap| self.in_flight < cap.get());
+        if self.halted || !place || self.sent >= self.stretch.count {
+            return None;
+        }
+        Some(match &self.schedule {
+            Some(moments) => self.begun + moments[self.sent as usize],
+            None => self.freed,
+        })
+    }
+
+    /// Sends every request that is due and has a place.
+    fn send_due(&mut self) {
+        while let Some(scheduled) = self.next_due() {
+            let now = self.drive.now();
+            if scheduled > now || self.over.is_some_and(|over| now >= over) {
+                return;
+            }
+            self.send(scheduled);
+        }
+    }
+
+    fn send(&mut self, scheduled: Offset) {
+        let phase = if self.sent < self.stretch.warm { Phase::Warmup } else { Phase::Measured };
+        if phase == Phase::Measured && self.over.is_none() {
+            self.over = self.stretch.after.map(|after| scheduled + after);
+        }
+        let order = Order { index: self.stretch.first + self.sent, phase, scheduled };
+        let crew = &self.drive.crews[(order.index % self.drive.crews.len() as u64) as usize];
+        let (carrier, ended) = (Arc::clone(&crew.carrier), self.ended.clone());
+        let (asks, interrupt) = (Arc::clone(self.drive.asks), self.drive.interrupt.clone());
+        crew.runtime.spawn(async move {
+            let ask = &asks[(order.index % asks.len() as u64) as usize];
+            // The receiver outlives every exchange: a stretch ends only when none is in flight.
+            let _ = ended.send(carrier.exchange(order, ask, &interrupt).await);
+        });
+        self.sent += 1;
+        self.in_flight += 1;
+    }
+
+    fn is_finished(&self) -> bool {
+        self.in_flight == 0 && (self.halted || self.sent >= self.stretch.count)
+    }
+
+    async fn next(&self, endings: &mut UnboundedReceiver<Ended>) -> Occurrence {
+        let timer = self.drive.timer;
+        let due = self.next_due().map(|at| timer.sleep_until(self.drive.instant(at)));
+        let over =
+            self.over.filter(|_| !self.halted).map(|at| timer.sleep_until(self.drive.instant(at)));
+        let stopping = self.drive.interrupt.urgency() >= Urgency::Stop;
+        let drained = self.patience.filter(|_| !stopping).map(|until| timer.sleep_until(until));
+        tokio::select! {
+            biased;
+            () = self.drive.interrupt.reached(Urgency::Drain), if self.patience.is_none() => Occurrence::Interrupted,
+            ended = endings.recv() => Occurrence::Ended(ended),
+            () = maybe(over) => Occurrence::Over,
+            () = maybe(due) => Occurrence::Due,
+            () = maybe(drained) => Occurrence::Drained,
+        }
+    }
+
+    fn handle(&mut self, occurrence: Occurrence) {
+        match occurrence {
+            Occurrence::Ended(Some((record, output))) => {
+                self.in_flight -= 1;
+                self.freed = record.end;
+                // Nobody listens any more only if the caller has gone; the load then ends as the user wanted it.
+                let _ = self.drive.events.send(Event::Ended { record, output });
+            }
+            Occurrence::Ended(None) | Occurrence::Due => {}
+            Occurrence::Over => self.halted = true,
+            Occurrence::Interrupted => {
+                self.halted = true;
+                self.patience = Some(Instant::now() + self.drive.drain);
+            }
+            Occurrence::Drained => self.drive.interrupt.raise(Urgency::Stop),
+        }
+    }
+}
+
+async fn maybe(sleep: Option<tokometer_clock::Sleep>) {
+    match sleep {
+        Some(sleep) => sleep.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// How long one of the connections opened beforehand may take, where the user set no limit.
+const CONNECTS_WITHIN: Duration = Duration::from_secs(10);
+
+/// The most connections that an open loop opens beforehand.
+const OPEN_LOOP_HEAD_START: u64 = 512;

@@ -1,0 +1,388 @@
+//! Reads a response as it comes: events to chunks, counts and an outcome. Pure; the moments are handed in.
+//!
+//! An event is decoded after the moment of its bytes was taken, and only as far as to know whether it bore output.
+
+use tokometer_record::{Channel, Chunk, Failure, FailureKind, Offset, OutputTokens, TokenSource};
+use tokometer_wire::{Api, Delta, Usage, sse};
+
+/// A response that is being read.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    api: &'static dyn Api,
+    form: Form,
+    told: Told,
+}
+
+#[derive(Debug)]
+enum Form {
+    Events(sse::Decoder),
+    Whole(Vec<u8>),
+}
+
+/// What the response has told so far.
+#[derive(Debug, Default)]
+struct Told {
+    chunks: Vec<Chunk>,
+    text: String,
+    usage: Option<Usage>,
+    /// The latest usage came with output: a running count.
+    running: bool,
+    finish_reason: Option<String>,
+    done: bool,
+    failure: Option<Failure>,
+}
+
+/// A response that was read to its end.
+#[derive(Debug)]
+pub(crate) struct Read {
+    pub(crate) chunks: Vec<Chunk>,
+    pub(crate) text: String,
+    pub(crate) usage: Option<Usage>,
+    pub(crate) output_tokens: Option<OutputTokens>,
+    pub(crate) finish_reason: Option<String>,
+    pub(crate) failure: Option<Failure>,
+}
+
+/// What a read of the socket brought.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// Chunks with output.
+    pub(crate) chunks: u64,
+}
+
+impl Reading {
+    /// A stream of events, of about so many chunks.
+    pub(crate) fn events(api: &'static dyn Api, expected: usize) -> Self {
+        let told =
+            Told { chunks: Vec::with_capacity(expected.min(LONGEST_EXPECTED)), ..Told::default() };
+        Self { api, form: Form::Events(sse::Decoder::default()), told }
+    }
+
+    /// A body that is not streamed.
+    pub(crate) fn whole(api: &'static dyn Api) -> Self {
+        Self { api, form: Form::Whole(Vec::new()), told: Told::default() }
+    }
+
+    /// Whether the response is a stream.
+    pub(crate) const fn is_streamed(&self) -> bool {
+        matches!(self.form, Form::Events(_))
+    }
+
+    /// Whether the response has said that it is complete.
+    pub(crate) const fn is_done(&self) -> bool {
+        self.told.done
+    }
+
+    /// How many chunks with output there were.
+    pub(crate) const fn chunks(&self) -> usize {
+        self.told.chunks.len()
+    }
+
+    /// The moment of the latest chunk.
+    pub(crate) fn last(&self) -> Option<Offset> {
+        self.told.chunks.last().map(|chunk| chunk.at)
+    }
+
+    /// Takes the bytes that left the socket at `at`.
+    pub(crate) fn push(&mut self, bytes: &[u8], at: Offset) -> Progress {
+        let before = self.told.chunks.len();
+        match &mut self.form {
+            Form::Whole(body) => body.extend_from_slice(bytes),
+            Form::Events(decoder) => {
+                let (api, told) = (self.api, &mut self.told);
+                let pushed = decoder.push(bytes, |event| told.event(api, event.data, at));
+                if let Err(error) = pushed {
+                    told.fail(FailureKind::BadJson, error.to_string());
+                }
+            }
+        }
+        Progress { chunks: (self.told.chunks.len() - before) as u64 }
+    }
+
+    /// The response ended at `at`, in good order as far as HTTP knows.
+    pub(crate) fn finish(mut self, at: Offset) -> Read {
+        match self.form {
+            Form::Whole(body) => self.told.body(self.api, &body, at),
+            Form::Events(mut decoder) => {
+                let (api, told) = (self.api, &mut self.told);
+                // Some servers end without the last event's blank line.
+                decoder.finish(|event| told.event(api, event.data, at));
+                told.end_of_stream();
+            }
+        }
+        self.told.read()
+    }
+
+    /// The response broke off with `failure`, unless it had said before that it failed or was complete.
+    pub(crate) fn abandon(mut self, failure: Failure) -> Read {
+        if !self.told.done {
+            self.told.failure.get_or_insert(failure);
+        }
+        self.told.read()
+    }
+}
+
+impl Told {
+    fn event(&mut self, api: &dyn Api, data: &[u8], at: Offset) {
+        if data.is_empty() {
+            return;
+        }
+        match api.delta(data) {
+            Ok(delta) => self.delta(&delta, at),
+            Err(error) => {
+                let shown = String::from_utf8_lossy(&data[..data.len().min(SHOWN)]).into_owned();
+                self.fail(FailureKind::BadJson, format!("{error}: {shown}"));
+            }
+        }
+    }
+
+    fn delta(&mut self, delta: &Delta<'_>, at: Offset) {
+        if let Some(message) = &delta.error {
+            self.fail(FailureKind::ErrorEvent, message.clone().into_owned());
+        }
+        let counted = delta.usage.map_or(0, |usage| usage.completion_tokens);
+        let before = self.usage.map_or(0, |usage| usage.completion_tokens);
+        if let Some(piece) = delta.pieces.first() {
+            self.chunks.push(Chunk {
+                at,
+                tokens: counted.saturating_sub(before),
+                channel: channel(piece.channel),
+            });
+            for piece in &delta.pieces {
+                self.text.push_str(&piece.text);
+            }
+        }
+        if let Some(usage) = delta.usage {
+            self.running = !delta.pieces.is_empty() && delta.finish_reason.is_none();
+            self.usage = Some(usage);
+        }
+        if let Some(reason) = &delta.finish_reason {
+            self.finish_reason.get_or_insert_with(|| reason.clone().into_owned());
+        }
+        self.done |= delta.done;
+    }
+
+    fn body(&mut self, api: &dyn Api, body: &[u8], at: Offset) {
+        match api.body(body) {
+            Err(error) => {
+                let words = tokometer_wire::error_message(body);
+                self.fail(FailureKind::BadJson, format!("{error}: {words}"));
+            }
+            Ok(delta) => {
+                self.delta(&delta, at);
+                if self.chunks.is_empty() && self.counted_output() == 0 {
+                    self.fail(FailureKind::EmptyStream, "a success without any output".into());
+                }
+            }
+        }
+    }
+
+    fn end_of_stream(&mut self) {
+        let complete = self.done || self.finish_reason.is_some();
+        if !complete {
+            let words =
+                format!("no [DONE] and no finish reason after {} chunks", self.chunks.len());
+            let kind = if self.chunks.is_empty() {
+                FailureKind::EmptyStream
+            } else {
+                FailureKind::TruncatedStream
+            };
+            self.fail(kind, words);
+        } else if self.chunks.is_empty() && self.counted_output() == 0 {
+            self.fail(
+                FailureKind::EmptyStream,
+                "the stream ended in good order, without output".into(),
+            );
+        }
+    }
+
+    /// Output that the server counted. Tokens without text (half a character) are output too.
+    fn counted_output(&self) -> u32 {
+        self.usage.map_or(0, |usage| usage.completion_tokens)
+    }
+
+    /// The first failure is the cause; what follows is its consequence.
+    fn fail(&mut self, kind: FailureKind, message: String) {
+        self.failure.get_or_insert_with(|| Failure::new(kind, message));
+    }
+
+    fn read(self) -> Read {
+        let output_tokens = match self.usage {
+            Some(usage) => Some(OutputTokens {
+                count: usage.completion_tokens,
+                source: if self.running { TokenSource::ChunkUsage } else { TokenSource::Usage },
+            }),
+            None if self.chunks.is_empty() => None,
+            None => Some(OutputTokens {
+                count: u32::try_from(self.chunks.len()).unwrap_or(u32::MAX),
+                source: TokenSource::ChunkCount,
+            }),
+        };
+        Read {
+            chunks: self.chunks,
+            text: self.text,
+            usage: self.usage,
+            output_tokens,
+            finish_reason: self.finish_reason,
+            failure: self.failure,
+        }
+    }
+}
+
+const fn channel(channel: tokometer_wire::Channel) -> Channel {
+    match channel {
+        tokometer_wire::Channel::Content => Channel::Content,
+        tokometer_wire::Channel::Reasoning => Channel::Reasoning,
+        tokometer_wire::Channel::ToolCall => Channel::ToolCall,
+        tokometer_wire::Channel::Refusal => Channel::Refusal,
+    }
+}
+
+/// How much of an unreadable event is shown.
+const SHOWN: usize = 200;
+
+/// Chunks for which room is made at once; a longer response makes room as it comes.
+const LONGEST_EXPECTED: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chat() -> &'static dyn Api {
+        tokometer_wire::by_name("openai-chat").unwrap()
+    }
+
+    fn at(nanos: u64) -> Offset {
+        Offset::from_nanos(nanos)
+    }
+
+    fn streamed(events: &[&str]) -> Read {
+        let mut reading = Reading::events(chat(), 0);
+        for (i, event) in events.iter().enumerate() {
+            reading.push(format!("data: {event}\n\n").as_bytes(), at(i as u64));
+        }
+        reading.finish(at(100))
+    }
+
+    fn kind(read: &Read) -> Option<FailureKind> {
+        read.failure.as_ref().map(|failure| failure.kind)
+    }
+
+    const ROLE: &str = r#"{"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}"#;
+    const WORD: &str = r#"{"choices":[{"index":0,"delta":{"content":"hi"}}]}"#;
+    const STOP: &str = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
+    const USAGE: &str = r#"{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":7}}"#;
+
+    #[test]
+    fn only_events_with_output_are_chunks() {
+        let read = streamed(&[ROLE, WORD, WORD, STOP, USAGE, "[DONE]"]);
+        assert_eq!(read.chunks.iter().map(|chunk| chunk.at).collect::<Vec<_>>(), [at(1), at(2)]);
+        assert_eq!(kind(&read), None);
+    }
+
+    #[test]
+    fn tokens_are_those_of_the_usage() {
+        let read = streamed(&[WORD, STOP, USAGE, "[DONE]"]);
+        let counted = OutputTokens { count: 7, source: TokenSource::Usage };
+        assert_eq!(read.output_tokens, Some(counted));
+    }
+
+    #[test]
+    fn without_usage_chunks_are_counted_and_the_count_says_so() {
+        let read = streamed(&[WORD, WORD, STOP, "[DONE]"]);
+        let counted = OutputTokens { count: 2, source: TokenSource::ChunkCount };
+        assert_eq!((read.output_tokens, read.text.as_str()), (Some(counted), "hihi"));
+    }
+
+    #[test]
+    fn running_usage_tells_the_tokens_of_each_chunk() {
+        let word = |n: u32| {
+            WORD.replace(
+                "}]}",
+                &format!(r#"}}],"usage":{{"prompt_tokens":3,"completion_tokens":{n}}}}}"#),
+            )
+        };
+        let (one, four) = (word(1), word(4));
+        let read = streamed(&[one.as_str(), four.as_str(), STOP]);
+        assert_eq!(read.chunks.iter().map(|chunk| chunk.tokens).collect::<Vec<_>>(), [1, 3]);
+        let counted = OutputTokens { count: 4, source: TokenSource::ChunkUsage };
+        assert_eq!(read.output_tokens, Some(counted));
+    }
+
+    #[test]
+    fn a_stream_that_just_ends_is_truncated() {
+        assert_eq!(kind(&streamed(&[WORD])), Some(FailureKind::TruncatedStream));
+    }
+
+    #[test]
+    fn a_finish_reason_without_done_is_complete() {
+        assert_eq!(kind(&streamed(&[WORD, STOP])), None);
+    }
+
+    #[test]
+    fn a_stream_without_output_is_empty() {
+        assert_eq!(kind(&streamed(&[ROLE, STOP, "[DONE]"])), Some(FailureKind::EmptyStream));
+        assert_eq!(kind(&streamed(&[])), Some(FailureKind::EmptyStream));
+    }
+
+    #[test]
+    fn tokens_without_text_are_output() {
+        assert_eq!(kind(&streamed(&[ROLE, STOP, USAGE, "[DONE]"])), None);
+    }
+
+    #[test]
+    fn an_error_event_fails_with_the_servers_words() {
+        let read =
+            streamed(&[WORD, r#"{"error":{"message":"out of memory","code":500}}"#, "[DONE]"]);
+        let failure = read.failure.unwrap();
+        assert_eq!(
+            (failure.kind, failure.message.as_str()),
+            (FailureKind::ErrorEvent, "out of memory")
+        );
+        assert_eq!(read.chunks.len(), 1);
+    }
+
+    #[test]
+    fn the_first_failure_is_the_cause() {
+        let read = streamed(&[r#"{"error":{"message":"first"}}"#, "not json"]);
+        assert_eq!(read.failure.unwrap().message, "first");
+    }
+
+    #[test]
+    fn an_unreadable_event_is_shown() {
+        let failure = streamed(&["{nonsense"]).failure.unwrap();
+        assert_eq!(failure.kind, FailureKind::BadJson);
+        assert!(failure.message.ends_with("{nonsense"), "{}", failure.message);
+    }
+
+    #[test]
+    fn a_break_after_done_is_no_failure() {
+        let mut reading = Reading::events(chat(), 0);
+        reading.push(format!("data: {WORD}\n\ndata: [DONE]\n\n").as_bytes(), at(1));
+        let reset = Failure::new(FailureKind::Reset, "gone");
+        assert_eq!(kind(&reading.abandon(reset)), None);
+    }
+
+    #[test]
+    fn a_whole_body_is_one_chunk() {
+        let mut reading = Reading::whole(chat());
+        reading.push(
+            br#"{"choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"#,
+            at(1),
+        );
+        reading.push(
+            br#""finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2}}"#,
+            at(2),
+        );
+        let read = reading.finish(at(3));
+        assert_eq!((read.chunks.len(), read.chunks[0].at), (1, at(3)));
+        assert_eq!(kind(&read), None);
+    }
+
+    #[test]
+    fn an_error_in_a_successful_body_fails() {
+        let mut reading = Reading::whole(chat());
+        reading.push(br#"{"error":{"message":"no"}}"#, at(1));
+        assert_eq!(kind(&reading.finish(at(1))), Some(FailureKind::ErrorEvent));
+    }
+}

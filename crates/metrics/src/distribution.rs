@@ -1,0 +1,116 @@
+//! What is kept of a sample: its size, mean, spread and percentiles.
+//!
+//! Deliberately not the sample itself: a run of millions of chunks must not live twice in memory.
+
+use crate::quantile::{self, Percentile};
+
+/// A sample, summed up. Never empty, and every figure finite.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Distribution {
+    /// How many values.
+    pub n: u64,
+    /// Their mean.
+    pub mean: f64,
+    /// Their standard deviation, as numpy gives it: divided by n, so that one value has 0.
+    pub std: f64,
+    /// The least.
+    pub min: f64,
+    /// The greatest.
+    pub max: f64,
+    ladder: [Rung; Percentile::LADDER.len()],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Rung {
+    nearest_rank: f64,
+    linear: f64,
+}
+
+impl Distribution {
+    /// Sums up `values`, in any order. Values that are not finite are left out; `None` if none is left.
+    pub fn of(mut values: Vec<f64>) -> Option<Self> {
+        values.retain(|value| value.is_finite());
+        values.sort_unstable_by(f64::total_cmp);
+        let (&min, &max) = (values.first()?, values.last()?);
+        let n = values.len() as f64;
+        // Rounding must not carry a mean of equal values outside of them.
+        let mean = (values.iter().sum::<f64>() / n).clamp(min, max);
+        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n;
+        let ladder = Percentile::LADDER.map(|percentile| Rung {
+            nearest_rank: quantile::nearest_rank(&values, percentile).unwrap_or(max),
+            linear: quantile::linear(&values, percentile).unwrap_or(max),
+        });
+        Some(Self { n: values.len() as u64, mean, std: variance.sqrt(), min, max, ladder })
+    }
+
+    /// A percentile of [`Percentile::LADDER`] by nearest rank. `None` for any other.
+    pub fn nearest_rank(&self, percentile: Percentile) -> Option<f64> {
+        self.rung(percentile).map(|rung| rung.nearest_rank)
+    }
+
+    /// A percentile of [`Percentile::LADDER`] by linear interpolation. `None` for any other.
+    pub fn linear(&self, percentile: Percentile) -> Option<f64> {
+        self.rung(percentile).map(|rung| rung.linear)
+    }
+
+    /// Whether the sample is large enough for the percentile to be anything but its maximum.
+    pub const fn bears(&self, percentile: Percentile) -> bool {
+        self.n >= percentile.needs()
+    }
+
+    fn rung(&self, percentile: Percentile) -> Option<Rung> {
+        let at = Percentile::LADDER.iter().position(|&kept| kept == percentile)?;
+        Some(self.ladder[at])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn sums_up_a_sample() {
+        let of = Distribution::of(vec![4.0, 1.0, 3.0, 2.0]).unwrap();
+        assert_eq!((of.n, of.mean, of.min, of.max), (4, 2.5, 1.0, 4.0));
+        assert_eq!(of.std, 1.25_f64.sqrt());
+        assert_eq!(of.nearest_rank(Percentile::P50), Some(2.0));
+        assert_eq!(of.linear(Percentile::P50), Some(2.5));
+        assert_eq!(of.nearest_rank(Percentile::P99), Some(4.0));
+    }
+
+    #[test]
+    fn nothing_sums_up_to_nothing() {
+        assert_eq!(Distribution::of(Vec::new()), None);
+        assert_eq!(Distribution::of(vec![f64::NAN, f64::INFINITY]), None);
+    }
+
+    #[test]
+    fn a_p99_of_twenty_is_not_borne() {
+        let of = Distribution::of((0..20).map(f64::from).collect()).unwrap();
+        assert!(of.bears(Percentile::P95));
+        assert!(!of.bears(Percentile::P99));
+    }
+
+    #[test]
+    fn percentiles_off_the_ladder_are_not_invented() {
+        let of = Distribution::of(vec![1.0]).unwrap();
+        assert_eq!(of.nearest_rank(Percentile::from_hundredths(3_333).unwrap()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn every_figure_is_finite_and_in_order(values in prop::collection::vec(0.0_f64..1e6, 1..100)) {
+            let of = Distribution::of(values).unwrap();
+            prop_assert!(of.std.is_finite() && of.std >= 0.0);
+            prop_assert!(of.min <= of.mean && of.mean <= of.max);
+            let mut before = of.min;
+            for p in Percentile::LADDER {
+                let value = of.nearest_rank(p).unwrap();
+                prop_assert!(before <= value && value <= of.max);
+                before = value;
+            }
+        }
+    }
+}

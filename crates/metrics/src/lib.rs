@@ -1,0 +1,24 @@
+//! What the facts mean: the definition of every figure, and the judgement of how far it can be trusted.
+//!
+//! Everything here is a pure function over [`tokometer_record`]: no clock, no file, no formatting for people. All lengths of
+//! time are seconds as `f64` once they are figures; reports convert to what they print. No figure is ever NaN or infinite:
+//! what cannot be computed is `None`.
+
+pub mod catalog;
+mod checks;
+mod concurrency;
+mod distribution;
+mod failures;
+pub mod quantile;
+mod run;
+mod series;
+pub mod summary;
+mod unit;
+pub mod verdict;
+
+pub use checks::{LengthCheck, LengthExample, TokenSources};
+pub use distribution::Distribution;
+pub use failures::{FailureGroup, MessageGroup};
+pub use run::Run;
+pub use series::{Rates, Timeline, TimelinePoint};
+pub use unit::Unit;

@@ -1,0 +1,305 @@
+//! Everything that any report prints of a point, computed once from its log.
+//!
+//! A summary holds figures and judgements and no requests. How it is printed, and in which units, is not its business.
+
+use std::collections::BTreeMap;
+
+use tokometer_record::{ClientUse, Connection, Phase, Point, PointLog};
+
+use crate::catalog::{self, E2E, ICL, METRICS, Metric, TTFT};
+use crate::verdict::{Evidence, Verdict, judge};
+use crate::{Distribution, FailureGroup, LengthCheck, Run, Timeline, TokenSources};
+
+/// Everything that any report prints of a point.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PointSummary {
+    /// What was asked for.
+    pub point: Point,
+    /// How many requests there were.
+    pub counts: Counts,
+    /// Whether it came to its end.
+    pub ending: Ending,
+    /// Whether the figures are the server's.
+    pub verdict: Verdict,
+    /// Why requests failed, the most frequent kind first.
+    pub failures: Vec<FailureGroup>,
+    /// Who counted the tokens.
+    pub tokens: TokenSources,
+    /// Whether the gaps per token rest on an even spread of tokens over chunks for any request.
+    pub itl_estimated: bool,
+    /// The prompts' lengths: by this program's count against the server's.
+    pub prompt_check: LengthCheck,
+    /// The outputs' lengths: asked for against counted by the server.
+    pub output_check: LengthCheck,
+    /// Tokens over time.
+    pub timeline: Timeline,
+    /// What the client used. `None` if the log has no end.
+    pub client: Option<ClientUse>,
+    distributions: BTreeMap<&'static str, Distribution>,
+    figures: BTreeMap<&'static str, f64>,
+}
+
+/// How many requests there were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Requests measured: those that ended, failures included, without the warm-up.
+    pub measured: u64,
+    /// Of those, how many succeeded.
+    pub succeeded: u64,
+    /// Of those, how many failed.
+    pub failed: u64,
+    /// Of those measured, how many asked for a stream.
+    pub streamed: u64,
+    /// Requests of the warm-up.
+    pub warmup: u64,
+    /// Of the warm-up, how many failed.
+    pub warmup_failed: u64,
+    /// Of those measured, how many had to open a connection.
+    pub connections_opened: u64,
+}
+
+/// Whether a point came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Everything that was asked for was sent and awaited.
+    Complete,
+    /// It was interrupted: what had ended by then is here.
+    Interrupted,
+    /// Its log has no end: the program was killed, or still runs.
+    Unfinished,
+}
+
+impl PointSummary {
+    /// The distribution of a metric of requests. `None` if it has no values.
+    pub fn distribution(&self, metric: &Metric) -> Option<&Distribution> {
+        self.distributions.get(metric.key)
+    }
+
+    /// The value of a metric of the run as a whole. `None` if it has none.
+    pub fn figure(&self, metric: &Metric) -> Option<f64> {
+        self.figures.get(metric.key).copied()
+    }
+
+    /// The mean of a metric of requests. `None` if it has no values.
+    pub fn mean(&self, metric: &Metric) -> Option<f64> {
+        self.distribution(metric).map(|values| values.mean)
+    }
+}
+
+/// Sums up one point.
+pub fn summarize(log: &PointLog) -> PointSummary {
+    let run = Run::of(log);
+    let distributions: BTreeMap<_, _> = METRICS
+        .iter()
+        .filter_map(|metric| Some((metric.key, metric.distribution(&run)?)))
+        .collect();
+    let figures =
+        METRICS.iter().filter_map(|metric| Some((metric.key, metric.figure(&run)?))).collect();
+    let mean = |metric: &Metric| distributions.get(metric.key).map(|values| values.mean);
+    let evidence =
+        Evidence::with_means(&run, mean(&TTFT).or(mean(&E2E)), mean(&ICL).or(mean(&E2E)));
+    PointSummary {
+        point: log.point.clone(),
+        counts: counts(&run),
+        ending: ending(log),
+        verdict: judge(&evidence),
+        failures: FailureGroup::of(run.measured.iter().copied()),
+        tokens: TokenSources::of(run.successes()),
+        itl_estimated: run.successes().any(catalog::itl_is_estimated),
+        prompt_check: LengthCheck::prompts(run.successes()),
+        output_check: LengthCheck::outputs(run.successes()),
+        timeline: Timeline::of(&run),
+        client: run.client.copied(),
+        distributions,
+        figures,
+    }
+}
+
+fn counts(run: &Run<'_>) -> Counts {
+    let measured = run.measured.len() as u64;
+    let succeeded = run.successes().count() as u64;
+    let warmup = run.all.iter().filter(|record| record.phase == Phase::Warmup);
+    let opened =
+        run.measured.iter().filter(|record| matches!(record.connection, Connection::Opened { .. }));
+    Counts {
+        measured,
+        succeeded,
+        failed: measured - succeeded,
+        streamed: run.measured.iter().filter(|record| record.streamed).count() as u64,
+        warmup: warmup.clone().count() as u64,
+        warmup_failed: warmup.filter(|record| !record.succeeded()).count() as u64,
+        connections_opened: opened.count() as u64,
+    }
+}
+
+fn ending(log: &PointLog) -> Ending {
+    match &log.end {
+        Some(end) if end.complete => Ending::Complete,
+        Some(_) => Ending::Interrupted,
+        None => Ending::Unfinished,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    //! Records and logs by hand: moments in milliseconds, one token a chunk, ten tokens a prompt.
+
+    use tokometer_record::{
+        Channel, Chunk, ClientUse, Connection, Failure, FailureKind, Offset, Outcome, OutputTokens,
+        Phase, Point, PointEnd, PointLog, PromptTokens, Record, TokenSource,
+    };
+
+    pub(crate) fn ms(moment: u64) -> Offset {
+        Offset::from_nanos(moment * 1_000_000)
+    }
+
+    /// A success that started at `started` and whose chunks came at these moments.
+    pub(crate) fn ok(index: u64, started: u64, chunks: &[u64]) -> Record {
+        Record {
+            index,
+            phase: Phase::Measured,
+            scheduled: ms(started),
+            started: ms(started),
+            connection: Connection::Reused,
+            connected: Some(ms(started)),
+            sent: Some(ms(started)),
+            headers: None,
+            chunks: chunks
+                .iter()
+                .map(|&at| Chunk { at: ms(at), tokens: 0, channel: Channel::Content })
+                .collect(),
+            end: ms(chunks.last().copied().unwrap_or(started)),
+            streamed: true,
+            outcome: Outcome::Ok,
+            status: Some(200),
+            prompt_tokens: PromptTokens { local: Some(10), server: Some(10), cached: None },
+            output_tokens: Some(OutputTokens {
+                count: chunks.len() as u32,
+                source: TokenSource::Usage,
+            }),
+            asked_output: None,
+            finish_reason: Some("length".into()),
+            request_id: format!("r-{index}"),
+            prompt: None,
+            output: None,
+        }
+    }
+
+    /// Changes to a record that stand where it is made.
+    pub(crate) trait Changed {
+        /// Wanted at another moment than the one at which it started.
+        fn scheduled_at(self, moment: u64) -> Self;
+        /// Failed at this moment.
+        fn failing_at(self, moment: u64) -> Self;
+        /// Part of the warm-up.
+        fn warming_up(self) -> Self;
+    }
+
+    impl Changed for Record {
+        fn scheduled_at(mut self, moment: u64) -> Self {
+            self.scheduled = ms(moment);
+            self
+        }
+
+        fn failing_at(mut self, moment: u64) -> Self {
+            self.end = ms(moment);
+            self.outcome = Outcome::Failed(Failure::new(FailureKind::Reset, "connection reset"));
+            self
+        }
+
+        fn warming_up(mut self) -> Self {
+            self.phase = Phase::Warmup;
+            self
+        }
+    }
+
+    /// A request that failed at once.
+    pub(crate) fn failed(index: u64, kind: FailureKind, message: &str) -> Record {
+        let mut record = ok(index, 0, &[]);
+        record.outcome = Outcome::Failed(Failure::new(kind, message));
+        record.output_tokens = None;
+        record
+    }
+
+    /// A complete point of these records, without a cap or a rate, by a client that used nothing.
+    pub(crate) fn point_log(records: impl IntoIterator<Item = Record>) -> PointLog {
+        let records: Vec<Record> = records.into_iter().collect();
+        let end = PointEnd { index: 0, at: ms(0), complete: true, client: ClientUse::default() };
+        let point = Point { requests: records.len() as u64, ..Point::default() };
+        PointLog { point, records, pulses: Vec::new(), end: Some(end) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokometer_record::{FailureKind, OutputTokens, TokenSource};
+
+    use super::testing::{Changed, failed, ok, point_log};
+    use super::*;
+    use crate::catalog::{DURATION, LAG, OUTPUT_TOKENS, SUCCESS_RATE, TPOT};
+    use crate::quantile::Percentile;
+
+    #[test]
+    fn a_point_is_summed_up() {
+        let log = point_log([
+            ok(0, 0, &[100, 110, 120]),
+            ok(1, 0, &[300, 320, 340]).scheduled_at(0),
+            failed(2, FailureKind::Status(503), "overloaded"),
+            ok(3, 0, &[5]).warming_up(),
+        ]);
+        let summary = summarize(&log);
+        let counts = Counts {
+            measured: 3,
+            succeeded: 2,
+            failed: 1,
+            streamed: 3,
+            warmup: 1,
+            warmup_failed: 0,
+            connections_opened: 0,
+        };
+        assert_eq!(summary.counts, counts);
+        assert_eq!(summary.ending, Ending::Complete);
+        assert_eq!(summary.mean(&TTFT), Some(0.2));
+        assert_eq!(summary.mean(&TPOT), Some(0.015));
+        assert_eq!(summary.mean(&E2E), Some(0.23));
+        assert_eq!(summary.figure(&DURATION), Some(0.34));
+        assert_eq!(summary.figure(&SUCCESS_RATE), Some(200.0 / 3.0));
+        assert_eq!(summary.distribution(&LAG).unwrap().n, 3);
+        let ttft = summary.distribution(&TTFT).unwrap();
+        assert_eq!((ttft.n, (ttft.std * 1e9).round()), (2, 1e8));
+        assert_eq!(ttft.nearest_rank(Percentile::P50), Some(0.1));
+        assert_eq!(ttft.linear(Percentile::P50), Some(0.2));
+        assert_eq!(summary.failures[0].count, 1);
+        assert!(summary.verdict.is_valid());
+    }
+
+    #[test]
+    fn a_point_without_successes_has_counts_and_no_latencies() {
+        let summary = summarize(&point_log([failed(0, FailureKind::ConnectRefused, "refused")]));
+        assert_eq!((summary.counts.measured, summary.counts.failed), (1, 1));
+        assert_eq!(summary.mean(&TTFT), None);
+        assert_eq!(summary.mean(&E2E), None);
+        assert_eq!(summary.figure(&SUCCESS_RATE), Some(0.0));
+    }
+
+    #[test]
+    fn an_interrupted_point_and_a_lost_one_are_told_apart() {
+        let mut log = point_log([ok(0, 0, &[10])]);
+        log.end.as_mut().unwrap().complete = false;
+        assert_eq!(summarize(&log).ending, Ending::Interrupted);
+        log.end = None;
+        assert_eq!(summarize(&log).ending, Ending::Unfinished);
+        assert_eq!(summarize(&log).client, None);
+    }
+
+    #[test]
+    fn outputs_that_nobody_counted_have_no_throughput() {
+        let mut uncounted = ok(0, 0, &[10, 20]);
+        uncounted.output_tokens = None;
+        let summary = summarize(&point_log([uncounted.clone()]));
+        assert_eq!(summary.figure(&catalog::OUTPUT_THROUGHPUT), None);
+        assert_eq!(summary.mean(&OUTPUT_TOKENS), None);
+        uncounted.output_tokens = Some(OutputTokens { count: 2, source: TokenSource::ChunkCount });
+        assert!(summarize(&point_log([uncounted])).tokens.estimated());
+    }
+}

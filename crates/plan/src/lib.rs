@@ -1,0 +1,28 @@
+//! From what was typed to a plan that cannot be wrong.
+//!
+//! [`config::Config`] is exactly what was typed, in YAML or by the flags of a dialect. [`resolve()`] holds its settings
+//! against each other and makes a [`Plan`], which needs no further check. This crate deliberately opens no connection and
+//! reads no dataset; what it needs of the world it asks of an [`Environment`].
+
+pub mod config;
+mod endpoint;
+mod error;
+mod plan;
+mod resolve;
+mod secret;
+pub mod sweep;
+mod url;
+mod written;
+mod yaml;
+
+pub use config::json_schema;
+pub use error::{PlanError, did_you_mean, known_words};
+pub use plan::{
+    Dataset, Fit, Generation, Key, Output, Plan, Point, Prompts, Proxy, Source, Spoken, Target,
+    Template, Text, Timeouts,
+};
+pub use resolve::{Environment, Resolved, load, resolve};
+pub use secret::{Filled, names_a_secret};
+pub use url::{Scheme, Url};
+pub use written::{Amount, Between, Limit, Rate, Span};
+pub use yaml::from_yaml;

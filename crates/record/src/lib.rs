@@ -1,0 +1,19 @@
+//! Facts about requests, and the log that keeps them.
+//!
+//! This crate is the waist of tokometer: left of it load is made, right of it facts are read. It holds moments, counts and
+//! the server's own words. It deliberately does not judge: no percentiles, no definitions of latency, no formatting.
+
+mod failure;
+mod log;
+mod offset;
+mod record;
+
+pub use failure::{Failure, FailureKind, Phase as TimeoutPhase};
+pub use log::{
+    ClientUse, Count, End, Header, Line, LogError, Point, PointEnd, PointLog, Pulse, Reader,
+    RunLog, VERSION, Writer, read,
+};
+pub use offset::Offset;
+pub use record::{
+    Channel, Chunk, Connection, Outcome, OutputTokens, Phase, PromptTokens, Record, TokenSource,
+};

@@ -1,0 +1,560 @@
+//! One response as bytes, ahead of time: each call of [`Playback::next`] prepares what is to be written next, and says when.
+//!
+//! Here the model's emissions become the events of an API, and faults do to them what they do. Pure and clockless: moments are
+//! counted from the request's arrival, and whoever asks waits for them.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use smallvec::{SmallVec, smallvec};
+use tokometer_wire::api::Reply;
+use tokometer_wire::{Api, Channel, Delta, Piece, Usage};
+
+use crate::faults::{Fault, Given, Kind};
+use crate::model::{Emission, Finish, Generation, Model, Work};
+use crate::shape::Shape;
+use crate::text::{Text, Vocabulary};
+
+/// What a response says of itself, and how it goes wrong.
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(crate) api: &'static dyn Api,
+    pub(crate) id: String,
+    pub(crate) model: String,
+    /// Seconds since 1970.
+    pub(crate) created: u64,
+    pub(crate) prompt_tokens: u32,
+    pub(crate) usage: Told,
+    pub(crate) given: Given,
+}
+
+/// When usage is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    Never,
+    AtTheEnd,
+    Always,
+}
+
+/// A response under way.
+#[derive(Debug)]
+pub(crate) struct Playback {
+    head: Head,
+    vocabulary: Arc<Vocabulary>,
+    choices: Vec<Choice>,
+    stage: Stage,
+    /// Faults in the middle of the stream that are still to come, in order.
+    ahead: Vec<Fault>,
+    shape: Shape,
+    /// How much later than the model has it everything happens by now.
+    behind: Duration,
+    opened: bool,
+    chunks: u32,
+    tokens: u32,
+    said: String,
+    buffer: BytesMut,
+    /// What is left of a frame that is written byte by byte.
+    rest: Option<Frame>,
+}
+
+/// What is to be done next.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Write these bytes.
+    Write(Frame),
+    /// Reset the connection.
+    Reset {
+        /// When.
+        at: Duration,
+    },
+    /// End the response as if it were complete.
+    End {
+        /// When.
+        at: Duration,
+    },
+}
+
+/// Bytes to be written together.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Frame {
+    /// The moment, counted from the request's arrival.
+    pub(crate) at: Duration,
+    pub(crate) bytes: Bytes,
+    /// The tokens of each readable chunk of output that is complete with these bytes.
+    pub(crate) tokens: SmallVec<[u32; 2]>,
+    /// Whether the response ends with them.
+    pub(crate) last: bool,
+}
+
+/// A response that is not streamed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Whole {
+    /// The moment, counted from the request's arrival.
+    pub(crate) at: Duration,
+    pub(crate) bytes: Bytes,
+    /// The tokens of all choices.
+    pub(crate) tokens: u32,
+    /// Whether the connection is reset in the middle of it.
+    pub(crate) reset: bool,
+}
+
+#[derive(Debug)]
+struct Choice {
+    index: u32,
+    generation: Generation,
+    next: Option<Emission>,
+    /// Tokens that it will have.
+    total: u32,
+    text: Text,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// The opening event is to be sent by itself, at once.
+    Opening,
+    /// Output, if any is left.
+    Output,
+    /// What follows the output.
+    Tail(Duration),
+    Reset(Duration),
+    End(Duration),
+}
+
+impl Playback {
+    /// The response to `work`, once per choice.
+    pub(crate) fn new(
+        head: Head,
+        model: &Model,
+        vocabulary: Arc<Vocabulary>,
+        work: Work,
+        choices: u32,
+    ) -> Self {
+        let choice = |index| Choice::new(model, Work { choice: index, ..work });
+        let mut ahead: Vec<Fault> = head.given.all_of(MIDDLE).collect();
+        ahead.sort_by_key(|fault| fault.after);
+        let mut playback = Self {
+            choices: (0..choices).map(choice).collect(),
+            stage: Stage::Output,
+            ahead,
+            shape: Shape::of(&head.given),
+            behind: head.given.get(Kind::StallFirst).map_or(Duration::ZERO, |stall| stall.length),
+            opened: false,
+            chunks: 0,
+            tokens: 0,
+            said: String::new(),
+            buffer: BytesMut::new(),
+            rest: None,
+            head,
+            vocabulary,
+        };
+        if playback.head.given.has(Kind::EmptyStream) {
+            playback.stage = Stage::Tail(playback.next_at());
+        } else if playback.head.given.has(Kind::RoleFirst) {
+            playback.stage = Stage::Opening;
+        }
+        playback
+    }
+
+    /// How many chunks are still to come, for those who reserve room.
+    pub(crate) fn chunks_left(&self) -> usize {
+        self.choices.iter().map(|choice| choice.generation.len() + 1).sum()
+    }
+
+    /// Prepares what is to be done next.
+    pub(crate) fn next(&mut self) -> Step {
+        let frame = match self.rest.take() {
+            Some(rest) => rest,
+            None => match self.advance() {
+                Step::Write(frame) => frame,
+                other => return other,
+            },
+        };
+        Step::Write(if self.shape.split { self.first_byte(frame) } else { frame })
+    }
+
+    /// The whole response at once, for one that is not streamed.
+    pub(crate) fn whole(mut self) -> Whole {
+        let mut at = Duration::ZERO;
+        let (mut said, mut finish) = (Vec::new(), Finish::Stop);
+        let empty = self.head.given.has(Kind::EmptyStream);
+        for choice in &mut self.choices {
+            while let Some(emission) = choice.next.take() {
+                self.said.clear();
+                self.vocabulary.say(&mut choice.text, emission.tokens, &mut self.said);
+                let channel = choice.channel(&self.head.given, emission);
+                add(&mut said, choice.index, channel, &self.said);
+                self.tokens += if empty { 0 } else { emission.tokens };
+                at = at.max(emission.at + self.behind);
+                finish = emission.finish.unwrap_or(finish);
+                choice.next = choice.generation.next();
+            }
+        }
+        let delta = Delta {
+            pieces: if empty { SmallVec::new() } else { said.into_iter().collect() },
+            usage: (!self.head.given.has(Kind::NoUsage)).then(|| self.usage()),
+            finish_reason: Some(self.head.finish_reason(finish).into()),
+            ..Delta::default()
+        };
+        self.head.api.whole(&self.head.reply(), &delta, &mut self.buffer);
+        let reset = self.ahead.iter().any(|fault| RESETS.contains(&fault.kind));
+        if self.ahead.iter().any(|fault| BREAKS.contains(&fault.kind)) {
+            self.buffer.truncate(self.buffer.len() / 2);
+        }
+        let tokens = if reset { 0 } else { self.tokens };
+        Whole { at, bytes: self.buffer.freeze(), tokens, reset }
+    }
+
+    fn advance(&mut self) -> Step {
+        match self.stage {
+            Stage::Opening => {
+                self.stage = Stage::Output;
+                self.open();
+                self.write(self.behind, SmallVec::new())
+            }
+            Stage::Output => self.output(),
+            Stage::Tail(at) => self.tail(at),
+            Stage::Reset(at) => Step::Reset { at },
+            Stage::End(at) => Step::End { at },
+        }
+    }
+
+    /// The next chunk of output, or the fault that takes its place.
+    fn output(&mut self) -> Step {
+        while let Some(fault) = self.take_fault() {
+            let at = self.next_at();
+            match fault.kind {
+                Kind::StallBetween => self.behind += fault.length,
+                Kind::BadJson => {
+                    self.emit_unreadable();
+                    return self.write(at, SmallVec::new());
+                }
+                Kind::ResetMidStream => return Step::Reset { at },
+                Kind::ResetMidEvent => {
+                    self.emit();
+                    self.buffer.truncate(self.buffer.len() / 2);
+                    self.stage = Stage::Reset(at);
+                    return self.write(at, SmallVec::new());
+                }
+                Kind::ErrorEvent => {
+                    self.event(&Delta { error: Some(ERROR.into()), ..Delta::default() });
+                    self.event(&Delta { done: true, ..Delta::default() });
+                    return self.write_last(at);
+                }
+                _ => return Step::End { at },
+            }
+        }
+        let Some((mut at, tokens)) = self.emit() else {
+            return self.tail(self.behind);
+        };
+        let mut tokens: SmallVec<[u32; 2]> = smallvec![tokens];
+        if self.shape.pairs
+            && !self.fault_is_due()
+            && let Some((second_at, second)) = self.emit()
+        {
+            at = second_at;
+            tokens.push(second);
+        }
+        self.write(at, tokens)
+    }
+
+    /// Usage, where it is told at the end, and the end.
+    fn tail(&mut self, at: Duration) -> Step {
+        if self.head.usage != Told::Never && self.tokens > 0 {
+            self.event(&Delta { usage: Some(self.usage()), ..Delta::default() });
+        }
+        self.event(&Delta { done: true, ..Delta::default() });
+        self.write_last(at)
+    }
+
+    /// Appends the event of the emission that is next, and the opening event if that is still to come. Gives back the moment and
+    /// the tokens. `None` if nothing is left.
+    fn emit(&mut self) -> Option<(Duration, u32)> {
+        let index = self.earliest()?;
+        self.open();
+        let choice = &mut self.choices[index];
+        let emission = choice.next.take()?;
+        let channel = choice.channel(&self.head.given, emission);
+        self.said.clear();
+        self.vocabulary.say(&mut choice.text, emission.tokens, &mut self.said);
+        choice.next = choice.generation.next();
+        self.chunks += 1;
+        self.tokens += emission.tokens;
+        let text = Cow::Borrowed(self.said.as_str());
+        let delta = Delta {
+            pieces: smallvec![Piece { choice: choice.index, channel, text }],
+            usage: (self.head.usage == Told::Always).then(|| self.usage()),
+            finish_reason: emission.finish.map(|finish| self.head.finish_reason(finish).into()),
+            ..Delta::default()
+        };
+        write_event(&self.head, self.shape, &delta, &mut self.buffer);
+        let at = emission.at + self.behind;
+        if self.choices.iter().all(|choice| choice.next.is_none()) {
+            self.stage = Stage::Tail(at);
+        }
+        Some((at, emission.tokens))
+    }
+
+    fn open(&mut self) {
+        if !std::mem::replace(&mut self.opened, true) {
+            let usage = (self.head.usage == Told::Always).then(|| self.usage());
+            self.event(&Delta { usage, ..Delta::default() });
+        }
+    }
+
+    fn event(&mut self, delta: &Delta<'_>) {
+        write_event(&self.head, self.shape, delta, &mut self.buffer);
+    }
+
+    fn write(&mut self, at: Duration, tokens: SmallVec<[u32; 2]>) -> Step {
+        Step::Write(Frame { at, bytes: self.buffer.split().freeze(), tokens, last: false })
+    }
+
+    fn write_last(&mut self, at: Duration) -> Step {
+        self.stage = Stage::End(at);
+        let bytes = self.buffer.split().freeze();
+        Step::Write(Frame { at, bytes, tokens: SmallVec::new(), last: true })
+    }
+
+    /// Keeps all but the first byte of a frame for later. What the frame completes is complete with its last byte.
+    fn first_byte(&mut self, mut frame: Frame) -> Frame {
+        if frame.bytes.len() <= 1 {
+            return frame;
+        }
+        let byte = Frame {
+            at: frame.at,
+            bytes: frame.bytes.split_to(1),
+            tokens: SmallVec::new(),
+            last: false,
+        };
+        self.rest = Some(frame);
+        byte
+    }
+
+    /// Appends the next event without its second half.
+    fn emit_unreadable(&mut self) {
+        self.open();
+        let start = self.buffer.len();
+        self.emit();
+        self.buffer.truncate(start.midpoint(self.buffer.len()));
+        self.buffer.extend_from_slice(self.shape.line_end());
+        self.buffer.extend_from_slice(self.shape.line_end());
+    }
+
+    fn take_fault(&mut self) -> Option<Fault> {
+        self.fault_is_due().then(|| self.ahead.remove(0))
+    }
+
+    /// Whether the next fault comes before the next chunk. One that would come after the last chunk comes in its place.
+    fn fault_is_due(&self) -> bool {
+        let is_last = || {
+            let mut left = self.choices.iter().filter_map(|choice| choice.next);
+            left.next().is_some_and(|emission| emission.finish.is_some()) && left.next().is_none()
+        };
+        self.ahead.first().is_some_and(|fault| fault.after <= self.chunks || is_last())
+    }
+
+    /// The choice whose emission is next.
+    fn earliest(&self) -> Option<usize> {
+        let at = |choice: &Choice| choice.next.map(|emission| emission.at);
+        let left = (0..self.choices.len()).filter_map(|i| at(&self.choices[i]).map(|at| (at, i)));
+        left.min().map(|(_, i)| i)
+    }
+
+    /// The moment of the next emission. There always is one before the tail.
+    fn next_at(&self) -> Duration {
+        let next = self.earliest().and_then(|i| self.choices[i].next);
+        next.map_or(Duration::ZERO, |emission| emission.at) + self.behind
+    }
+
+    const fn usage(&self) -> Usage {
+        Usage {
+            prompt_tokens: self.head.prompt_tokens,
+            completion_tokens: self.tokens,
+            cached_tokens: None,
+        }
+    }
+}
+
+impl Head {
+    fn reply(&self) -> Reply<'_> {
+        Reply { id: &self.id, model: &self.model, created: self.created }
+    }
+
+    /// A model that calls a tool stops for that.
+    fn finish_reason(&self, finish: Finish) -> &'static str {
+        match finish {
+            Finish::Stop if self.given.has(Kind::ToolCall) => "tool_calls",
+            other => other.as_str(),
+        }
+    }
+}
+
+impl Choice {
+    fn new(model: &Model, work: Work) -> Self {
+        let mut generation = model.generate(&work);
+        let total = generation.tokens_left();
+        let next = generation.next();
+        let text = Text::new(model.seed, work.request, work.choice);
+        Self { index: work.choice, generation, next, total, text }
+    }
+
+    /// The channel of an emission: content, unless a fault says otherwise.
+    fn channel(&self, given: &Given, emission: Emission) -> Channel {
+        let before = self.total - self.generation.tokens_left() - emission.tokens;
+        if given.has(Kind::Reasoning) && before < self.total / 2 {
+            Channel::Reasoning
+        } else if given.has(Kind::ToolCall) {
+            Channel::ToolCall
+        } else {
+            Channel::Content
+        }
+    }
+}
+
+/// Appends the event that tells `delta`, in its shape.
+fn write_event(head: &Head, shape: Shape, delta: &Delta<'_>, into: &mut BytesMut) {
+    let start = into.len();
+    head.api.event(&head.reply(), delta, into);
+    if !shape.is_plain() {
+        let event = into.split_off(start);
+        shape.write(&event, into);
+    }
+}
+
+/// Adds to the last piece, or a new one where the choice or the channel is another.
+fn add(said: &mut Vec<Piece<'_>>, choice: u32, channel: Channel, text: &str) {
+    match said.last_mut() {
+        Some(last) if last.choice == choice && last.channel == channel => {
+            last.text.to_mut().push_str(text);
+        }
+        _ => said.push(Piece { choice, channel, text: Cow::Owned(text.to_owned()) }),
+    }
+}
+
+/// Faults that come in the middle of a stream.
+const MIDDLE: &[Kind] = &[
+    Kind::StallBetween,
+    Kind::BadJson,
+    Kind::ResetMidStream,
+    Kind::ResetMidEvent,
+    Kind::ErrorEvent,
+    Kind::Truncated,
+];
+
+/// Of these, those that reset the connection.
+const RESETS: &[Kind] = &[Kind::ResetMidStream, Kind::ResetMidEvent];
+
+/// Of these, those that leave half of a body that is not streamed.
+const BREAKS: &[Kind] = &[Kind::BadJson, Kind::Truncated];
+
+/// What the server says when it fails in the middle of a stream.
+pub(crate) const ERROR: &str =
+    "EngineCore encountered an issue. See stack trace (above) for the root cause.";
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use proptest::prelude::*;
+    use tokometer_wire::sse::Decoder;
+
+    use super::*;
+    use crate::Words;
+    use crate::delay::{Delay, Length};
+    use crate::text::Tokens;
+
+    const MILLI: Duration = Duration::from_millis(1);
+
+    fn playback(chunk: u32, output: u32, choices: u32, faults: &str) -> Playback {
+        let model = Model {
+            ttft: Delay::Exponential { mean: 200 * MILLI },
+            itl: Delay::Exponential { mean: 20 * MILLI },
+            tokens_per_chunk: NonZeroU32::new(chunk).unwrap(),
+            output: Length::Fixed(output),
+            context: 100_000,
+            seed: 1,
+        };
+        let mut given = Given::default();
+        if !faults.is_empty() {
+            given.add(faults).unwrap();
+        }
+        let head = Head {
+            api: tokometer_wire::by_name("openai-chat").unwrap(),
+            id: "chatcmpl-1".to_owned(),
+            model: "m".to_owned(),
+            created: 0,
+            prompt_tokens: 3,
+            usage: Told::AtTheEnd,
+            given,
+        };
+        Playback::new(head, &model, Arc::new(Vocabulary::of(&Words)), Work::default(), choices)
+    }
+
+    /// Plays to the end: every frame, and what the events in them say to a client, choice by choice.
+    fn play(mut playback: Playback, choices: u32) -> (Vec<Frame>, Vec<String>, Option<Usage>) {
+        let api = playback.head.api;
+        let (mut frames, mut said, mut usage) =
+            (Vec::new(), vec![String::new(); choices as usize], None);
+        let mut decoder = Decoder::new();
+        while let Step::Write(frame) = playback.next() {
+            let read = |event: tokometer_wire::sse::Event<'_>| {
+                let delta = api.delta(event.data).unwrap();
+                usage = delta.usage.or(usage);
+                for piece in delta.pieces {
+                    said[piece.choice as usize] += &piece.text;
+                }
+            };
+            decoder.push(&frame.bytes, read).unwrap();
+            frames.push(frame);
+        }
+        (frames, said, usage)
+    }
+
+    proptest! {
+        #[test]
+        fn no_token_is_lost_or_doubled_and_time_never_goes_back(
+            chunk in 1_u32..6,
+            output in 1_u32..40,
+            choices in 1_u32..4,
+            shapes in proptest::sample::subsequence(
+                vec!["crlf", "comments", "no_space", "split_bytes", "pairs", "role_first"], 0..=6),
+        ) {
+            let (frames, said, usage) = play(playback(chunk, output, choices, &shapes.join(",")), choices);
+            for text in &said {
+                prop_assert_eq!(Words.encode(text).len() as u32, output);
+            }
+            let total = output * choices;
+            let told: u32 = frames.iter().flat_map(|frame| &frame.tokens).sum();
+            prop_assert_eq!(told, total);
+            let expected = Usage { prompt_tokens: 3, completion_tokens: total, cached_tokens: None };
+            prop_assert_eq!(usage, Some(expected));
+            prop_assert!(frames.is_sorted_by_key(|frame| frame.at));
+            let last: Vec<bool> = frames.iter().map(|frame| frame.last).collect();
+            prop_assert_eq!(last.iter().position(|last| *last), Some(frames.len() - 1));
+        }
+
+        #[test]
+        fn room_is_made_for_as_many_chunks_as_come(chunk in 1_u32..6, output in 1_u32..40, choices in 1_u32..4) {
+            let playback = playback(chunk, output, choices, "");
+            let expected = playback.chunks_left();
+            let (frames, ..) = play(playback, choices);
+            prop_assert_eq!(frames.iter().map(|frame| frame.tokens.len()).sum::<usize>(), expected);
+        }
+    }
+
+    #[test]
+    fn several_faults_come_in_the_order_of_their_chunks() {
+        let mut given = Given::default();
+        given.add("truncated; after=3").unwrap();
+        given.add("stall_between; after=1; ms=1000").unwrap();
+        let mut playback = playback(1, 9, 1, "");
+        playback.ahead = given.all_of(MIDDLE).collect();
+        playback.ahead.sort_by_key(|fault| fault.after);
+        let (frames, said, _) = play(playback, 1);
+        assert_eq!(Words.encode(&said[0]).len(), 3);
+        assert!(frames[1].at - frames[0].at > 1000 * MILLI);
+        assert!(frames[2].at - frames[1].at < 1000 * MILLI);
+    }
+}

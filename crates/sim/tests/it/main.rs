@@ -1,0 +1,9 @@
+//! The simulator as a client sees it: what it says, when, and how it goes wrong.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod client;
+mod endpoints;
+mod faults;
+mod moments;
+mod sockets;

@@ -1,0 +1,291 @@
+//! OpenAI's completions: a text or token ids in, a text out.
+//!
+//! Deliberately one prompt a request: a list of several, which the API allows, would be several answers to one measurement.
+
+use bytes::{Bytes, BytesMut};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use smallvec::SmallVec;
+
+use super::openai_response::{Choice, Chunk, Null, Text, Whole, add, end};
+use super::{Api, Asked, DecodeError, EncodeError, Reply, openai_request, openai_response};
+use crate::{Channel, Delta, Message, Piece, Prompt, Request};
+
+/// `/v1/completions`.
+///
+/// It has one channel of output: pieces of every channel are written as text, and read back as [`Channel::Content`].
+#[derive(Clone, Copy, Debug)]
+pub struct OpenAiCompletions;
+
+impl Api for OpenAiCompletions {
+    fn name(&self) -> &'static str {
+        "openai-completions"
+    }
+
+    fn path(&self) -> &'static str {
+        "/v1/completions"
+    }
+
+    fn request(&self, request: &Request<'_>) -> Result<Bytes, EncodeError> {
+        let prompt = match request.prompt {
+            Prompt::Text(text) => Value::from(text.as_str()),
+            Prompt::Tokens(ids) => ids.iter().copied().collect(),
+            Prompt::Messages(messages) => match messages.as_slice() {
+                [Message { content: Value::String(text), .. }] => Value::from(text.as_str()),
+                _ => return openai_request::unsupported(self.name(), "a conversation"),
+            },
+            Prompt::Body(own) => return Ok(openai_request::complete(own, request, logprobs)),
+        };
+        Ok(openai_request::encode(request, ("prompt", prompt), logprobs))
+    }
+
+    fn delta<'e>(&self, data: &'e [u8]) -> Result<Delta<'e>, DecodeError> {
+        openai_response::delta::<TextChoice<'e>>(data)
+    }
+
+    fn body<'e>(&self, body: &'e [u8]) -> Result<Delta<'e>, DecodeError> {
+        openai_response::body::<TextChoice<'e>>(body)
+    }
+
+    fn parse(&self, body: &[u8]) -> Result<Asked, DecodeError> {
+        openai_request::parse(body, prompt)
+    }
+
+    fn event(&self, reply: &Reply<'_>, delta: &Delta<'_>, into: &mut BytesMut) {
+        if openai_response::write_end(delta, into) || *delta == Delta::default() {
+            return;
+        }
+        let mut choices: SmallVec<[_; 1]> = delta.pieces.iter().map(StreamedOut::new).collect();
+        if let Some(reason) = &delta.finish_reason {
+            let last = choices.pop().unwrap_or_else(|| StreamedOut::new(&NOTHING));
+            choices.push(StreamedOut { finish_reason: Some(reason), ..last });
+        }
+        Chunk::new(reply, OBJECT, &choices, delta.usage).write(into);
+    }
+
+    fn whole(&self, reply: &Reply<'_>, delta: &Delta<'_>, into: &mut BytesMut) {
+        if let Some(message) = &delta.error {
+            return openai_response::write_error(message, into);
+        }
+        let pieces = if delta.pieces.is_empty() { &[NOTHING][..] } else { &delta.pieces[..] };
+        let choices: SmallVec<[_; 1]> =
+            pieces.iter().map(|piece| WholeOut::new(piece, delta)).collect();
+        Whole::new(reply, OBJECT, &choices, delta.usage).write(into);
+    }
+}
+
+/// Here it is a number: how many of the likeliest tokens are told at each place.
+fn logprobs(wanted: bool) -> Option<Value> {
+    wanted.then_some(Value::from(1))
+}
+
+fn prompt(fields: &Map<String, Value>) -> Result<Prompt, DecodeError> {
+    let Some(prompt) = fields.get("prompt") else {
+        return Err(DecodeError::Field("prompt: field required".into()));
+    };
+    match prompt {
+        Value::Array(items) if matches!(items[..], [Value::String(_) | Value::Array(_)]) => {
+            one_prompt(&items[0])
+        }
+        Value::Array(items) if matches!(items[..], [Value::String(_) | Value::Array(_), ..]) => {
+            let count = items.len();
+            Err(DecodeError::Field(format!(
+                "prompt: {count} prompts in one request are not served, only one"
+            )))
+        }
+        prompt => one_prompt(prompt),
+    }
+}
+
+fn one_prompt(prompt: &Value) -> Result<Prompt, DecodeError> {
+    match prompt {
+        Value::String(text) => Ok(Prompt::Text(text.clone())),
+        Value::Array(ids) => ids.iter().map(token).collect::<Result<_, _>>().map(Prompt::Tokens),
+        other => Err(openai_request::wrong("prompt", "a string or a list of token ids", other)),
+    }
+}
+
+fn token(id: &Value) -> Result<u32, DecodeError> {
+    let token = id.as_u64().and_then(|id| u32::try_from(id).ok());
+    token.ok_or_else(|| openai_request::wrong("prompt", "token ids", id))
+}
+
+#[derive(Deserialize)]
+struct TextChoice<'e> {
+    index: Option<u32>,
+    #[serde(borrow)]
+    text: Option<Text<'e>>,
+    #[serde(borrow)]
+    finish_reason: Option<Text<'e>>,
+}
+
+impl<'e> Choice<'e> for TextChoice<'e> {
+    #[inline]
+    fn tell(self, delta: &mut Delta<'e>) {
+        add(delta, self.index, Channel::Content, self.text);
+        end(delta, self.finish_reason);
+    }
+}
+
+#[derive(Serialize)]
+struct StreamedOut<'d> {
+    index: u32,
+    text: &'d str,
+    logprobs: Null,
+    finish_reason: Option<&'d str>,
+    stop_reason: Null,
+    prompt_token_ids: Null,
+    token_ids: Null,
+}
+
+impl<'d> StreamedOut<'d> {
+    fn new(piece: &'d Piece<'_>) -> Self {
+        Self {
+            index: piece.choice,
+            text: &piece.text,
+            logprobs: (),
+            finish_reason: None,
+            stop_reason: (),
+            prompt_token_ids: (),
+            token_ids: (),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct WholeOut<'d> {
+    index: u32,
+    text: &'d str,
+    logprobs: Null,
+    finish_reason: Option<&'d str>,
+    stop_reason: Null,
+    token_ids: Null,
+    prompt_logprobs: Null,
+    prompt_token_ids: Null,
+    routed_experts: Null,
+}
+
+impl<'d> WholeOut<'d> {
+    fn new(piece: &'d Piece<'_>, delta: &'d Delta<'_>) -> Self {
+        Self {
+            index: piece.choice,
+            text: &piece.text,
+            logprobs: (),
+            finish_reason: delta.finish_reason.as_deref(),
+            stop_reason: (),
+            token_ids: (),
+            prompt_logprobs: (),
+            prompt_token_ids: (),
+            routed_experts: (),
+        }
+    }
+}
+
+/// What a choice says that says nothing.
+const NOTHING: Piece<'static> =
+    Piece { choice: 0, channel: Channel::Content, text: std::borrow::Cow::Borrowed("") };
+
+const OBJECT: &str = "text_completion";
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{Options, Usage};
+
+    fn body(prompt: Prompt, options: &Options) -> Result<Value, EncodeError> {
+        let request = Request { model: Some("m"), prompt: &prompt, options, template: None };
+        OpenAiCompletions.request(&request).map(|body| serde_json::from_slice(&body).unwrap())
+    }
+
+    fn asked(body: &str) -> Result<Prompt, String> {
+        let asked = OpenAiCompletions.parse(body.as_bytes());
+        asked.map(|asked| asked.prompt).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn texts_of_choices_are_content() {
+        let event = br#"{"choices":[{"index":0,"text":"a","finish_reason":null},{"index":1,"text":"","finish_reason":"stop"},{"text":"b"}],
+            "usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}}"#;
+        let delta = OpenAiCompletions.delta(event).unwrap();
+        let texts: Vec<_> =
+            delta.pieces.iter().map(|piece| (piece.choice, piece.channel, &*piece.text)).collect();
+        assert_eq!(texts, [(0, Channel::Content, "a"), (0, Channel::Content, "b")]);
+        assert_eq!(delta.finish_reason.as_deref(), Some("stop"));
+        assert_eq!(
+            delta.usage,
+            Some(Usage { prompt_tokens: 1, completion_tokens: 2, cached_tokens: None })
+        );
+    }
+
+    #[test]
+    fn texts_and_token_ids_are_sent_as_they_are() {
+        let options = Options { logprobs: Some(true), stream: true, ..Options::default() };
+        assert_eq!(
+            body(Prompt::Text("hi".into()), &options).unwrap(),
+            json!({
+                "model": "m", "prompt": "hi", "logprobs": 1,
+                "stream": true, "stream_options": { "include_usage": true },
+            })
+        );
+        let options = Options { logprobs: Some(false), ..Options::default() };
+        assert_eq!(
+            body(Prompt::Tokens(vec![1, 2]), &options).unwrap(),
+            json!({ "model": "m", "prompt": [1, 2], "stream": false })
+        );
+    }
+
+    #[test]
+    fn only_a_conversation_of_a_single_text_can_be_sent() {
+        let messages = |value: Value| Prompt::Messages(serde_json::from_value(value).unwrap());
+        let one = json!({ "role": "user", "content": "hi" });
+        let options = Options::default();
+        assert_eq!(body(messages(json!([one])), &options).unwrap()["prompt"], "hi");
+        for unfit in [json!([one, one]), json!([]), json!([{ "role": "user", "content": [] }])] {
+            let error = body(messages(unfit), &options).unwrap_err();
+            assert_eq!(error.to_string(), "the openai-completions API cannot carry a conversation");
+        }
+    }
+
+    #[test]
+    fn a_template_keeps_all_but_its_prompt() {
+        let template = json!({ "prompt": "Q", "echo": true });
+        let request = Request {
+            model: None,
+            prompt: &Prompt::Text("hi".into()),
+            options: &Options::default(),
+            template: template.as_object(),
+        };
+        let body = OpenAiCompletions.request(&request).unwrap();
+        assert_eq!(body, r#"{"prompt":"hi","echo":true,"stream":false}"#);
+    }
+
+    #[test]
+    fn prompts_are_understood_as_text_as_ids_and_as_a_list_of_one() {
+        assert_eq!(asked(r#"{"prompt":"a"}"#), Ok(Prompt::Text("a".into())));
+        assert_eq!(asked(r#"{"prompt":["a"]}"#), Ok(Prompt::Text("a".into())));
+        assert_eq!(asked(r#"{"prompt":[1,2]}"#), Ok(Prompt::Tokens(vec![1, 2])));
+        assert_eq!(asked(r#"{"prompt":[[1,2]]}"#), Ok(Prompt::Tokens(vec![1, 2])));
+        assert_eq!(asked(r#"{"prompt":[7]}"#), Ok(Prompt::Tokens(vec![7])));
+    }
+
+    #[test]
+    fn prompts_that_are_wrong_are_refused_by_name() {
+        let complaint = |body: &str| asked(body).unwrap_err();
+        assert_eq!(complaint("{}"), "prompt: field required");
+        assert_eq!(
+            complaint(r#"{"prompt":["a","b"]}"#),
+            "prompt: 2 prompts in one request are not served, only one"
+        );
+        assert_eq!(
+            complaint(r#"{"prompt":{}}"#),
+            "prompt: expected a string or a list of token ids, got an object"
+        );
+        assert_eq!(complaint(r#"{"prompt":[1,-2]}"#), "prompt: expected token ids, got -2");
+        assert_eq!(
+            complaint(r#"{"prompt":null}"#),
+            "prompt: expected a string or a list of token ids, got null"
+        );
+    }
+}

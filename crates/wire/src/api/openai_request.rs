@@ -1,0 +1,190 @@
+//! What the requests of OpenAI's two APIs have in common: the fields of their bodies, written and read.
+//!
+//! Deliberately knows nothing of prompts: those are what the two differ in.
+
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+
+use super::{Asked, DecodeError, EncodeError};
+use crate::{Options, Prompt, Request};
+
+/// The body of a request whose prompt is the field `prompt`.
+///
+/// What is asked for by several is decided by the later: the template, the options and the prompt, `extra`.
+pub(super) fn encode(
+    request: &Request<'_>,
+    prompt: (&str, Value),
+    logprobs: fn(bool) -> Option<Value>,
+) -> Bytes {
+    let options = request.options;
+    let streamed = stream_wanted(&options.extra).unwrap_or(options.stream);
+    let mut body = request.template.cloned().unwrap_or_default();
+    if let Some(model) = request.model {
+        body.insert("model".into(), model.into());
+    }
+    body.insert(prompt.0.into(), prompt.1);
+    body.extend(settings(options, logprobs));
+    if streamed {
+        stream_options(&mut body).insert("include_usage".into(), true.into());
+    } else {
+        body.shift_remove("stream_options");
+    }
+    finish(body, options)
+}
+
+/// The body of a request that came with one of its own.
+///
+/// What is asked for by several is decided by the later: the template, the options, the body itself, `extra`.
+pub(super) fn complete(
+    own: &Map<String, Value>,
+    request: &Request<'_>,
+    logprobs: fn(bool) -> Option<Value>,
+) -> Bytes {
+    let options = request.options;
+    let streamed =
+        stream_wanted(&options.extra).or_else(|| stream_wanted(own)).unwrap_or(options.stream);
+    let mut body = own.clone();
+    let template = request.template.cloned().unwrap_or_default();
+    let model = request.model.map(|model| ("model".to_owned(), model.into()));
+    for (name, value) in model.into_iter().chain(settings(options, logprobs)).chain(template) {
+        body.entry(name).or_insert(value);
+    }
+    if streamed {
+        stream_options(&mut body).entry("include_usage").or_insert(true.into());
+    } else if !own.contains_key("stream_options") {
+        body.shift_remove("stream_options");
+    }
+    finish(body, options)
+}
+
+/// What a request asks, its prompt read by `prompt`.
+pub(super) fn parse(
+    body: &[u8],
+    prompt: fn(&Map<String, Value>) -> Result<Prompt, DecodeError>,
+) -> Result<Asked, DecodeError> {
+    let fields: Map<String, Value> = serde_json::from_slice(body)?;
+    let none = Map::new();
+    let stream = flag(&fields, "stream")?;
+    let stream_options = match fields.get("stream_options") {
+        None | Some(Value::Null) => &none,
+        Some(Value::Object(options)) if !stream && !options.is_empty() => {
+            return Err(DecodeError::Field(
+                "stream_options can only be given with stream=true".into(),
+            ));
+        }
+        Some(Value::Object(options)) => options,
+        Some(other) => return Err(wrong("stream_options", "an object", other)),
+    };
+    let model = match fields.get("model") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(model)) => Some(model.clone()),
+        Some(other) => return Err(wrong("model", "a string", other)),
+    };
+    let max_tokens = match count(&fields, "max_completion_tokens")? {
+        Some(max) => Some(max),
+        None => count(&fields, "max_tokens")?,
+    };
+    let n = count(&fields, "n")?.unwrap_or(1);
+    if n == 0 {
+        return Err(DecodeError::Field("n: expected at least 1".into()));
+    }
+    Ok(Asked {
+        model,
+        prompt: prompt(&fields)?,
+        stream,
+        include_usage: flag(stream_options, "include_usage")?,
+        continuous_usage: flag(stream_options, "continuous_usage_stats")?,
+        max_tokens,
+        min_tokens: count(&fields, "min_tokens")?,
+        ignore_eos: flag(&fields, "ignore_eos")?,
+        n,
+        fields,
+    })
+}
+
+/// The error of an API that has no place for `what`.
+pub(super) const fn unsupported<T>(
+    api: &'static str,
+    what: &'static str,
+) -> Result<T, EncodeError> {
+    Err(EncodeError::Unsupported { api, what })
+}
+
+/// The error of a field that is not `expected`.
+pub(super) fn wrong(name: &str, expected: &str, found: &Value) -> DecodeError {
+    let found = match found {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(number) => {
+            return DecodeError::Field(format!("{name}: expected {expected}, got {number}"));
+        }
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    };
+    DecodeError::Field(format!("{name}: expected {expected}, got {found}"))
+}
+
+/// The fields that the options ask for.
+fn settings(
+    options: &Options,
+    logprobs: fn(bool) -> Option<Value>,
+) -> impl Iterator<Item = (String, Value)> {
+    let list = |empty: bool, values: Value| (!empty).then_some(values);
+    [
+        ("max_tokens", options.max_tokens.map(Value::from)),
+        ("min_tokens", options.min_tokens.map(Value::from)),
+        ("temperature", options.temperature.map(Value::from)),
+        ("top_p", options.top_p.map(Value::from)),
+        ("top_k", options.top_k.map(Value::from)),
+        ("frequency_penalty", options.frequency_penalty.map(Value::from)),
+        ("repetition_penalty", options.repetition_penalty.map(Value::from)),
+        ("logprobs", options.logprobs.and_then(logprobs)),
+        ("n", options.n.map(Value::from)),
+        ("seed", options.seed.map(Value::from)),
+        ("stop", list(options.stop.is_empty(), json!(options.stop))),
+        ("stop_token_ids", list(options.stop_token_ids.is_empty(), json!(options.stop_token_ids))),
+        ("stream", Some(options.stream.into())),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+}
+
+/// Whether these fields say that the response is to be streamed.
+fn stream_wanted(fields: &Map<String, Value>) -> Option<bool> {
+    fields.get("stream")?.as_bool()
+}
+
+/// The body's `stream_options`, those that it has kept.
+fn stream_options(body: &mut Map<String, Value>) -> &mut Map<String, Value> {
+    let options = body.entry("stream_options").or_insert(Value::Null);
+    if !options.is_object() {
+        *options = Value::Object(Map::new());
+    }
+    options.as_object_mut().expect("made an object just above")
+}
+
+fn finish(mut body: Map<String, Value>, options: &Options) -> Bytes {
+    body.extend(options.extra.clone());
+    Value::Object(body).to_string().into()
+}
+
+/// A field that counts something. Null is as good as absent.
+fn count(fields: &Map<String, Value>, name: &str) -> Result<Option<u32>, DecodeError> {
+    match fields.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => match value.as_u64().and_then(|count| u32::try_from(count).ok()) {
+            Some(count) => Ok(Some(count)),
+            None => Err(wrong(name, "a whole number that is not negative", value)),
+        },
+    }
+}
+
+/// A field that is on or off. Null is as good as off.
+fn flag(fields: &Map<String, Value>, name: &str) -> Result<bool, DecodeError> {
+    match fields.get(name) {
+        None | Some(Value::Null) => Ok(false),
+        Some(Value::Bool(flag)) => Ok(*flag),
+        Some(other) => Err(wrong(name, "true or false", other)),
+    }
+}

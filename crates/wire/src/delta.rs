@@ -1,0 +1,58 @@
+//! What one event of a response, or a whole body, tells.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+/// What one event of a stream tells. It borrows from the event's bytes, for it lives only until it is counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Delta<'e> {
+    /// Pieces of output with at least one character each, in the order of their choices. Empty for role-only, usage-only and
+    /// empty chunks.
+    pub pieces: SmallVec<[Piece<'e>; 1]>,
+    /// Token counts, if the event bore them.
+    pub usage: Option<Usage>,
+    /// Why a choice ended: the first finish reason that the event bore.
+    pub finish_reason: Option<Cow<'e, str>>,
+    /// The server's message, if the event is an error: one line, made fit to print. Such an event tells nothing else.
+    pub error: Option<Cow<'e, str>>,
+    /// Whether the event ends the stream by itself (`[DONE]`). Such an event tells nothing else.
+    pub done: bool,
+}
+
+/// A piece of output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece<'e> {
+    /// Which choice it belongs to (`n` > 1), counted from 0.
+    pub choice: u32,
+    /// The kind of output.
+    pub channel: Channel,
+    /// The text; for a tool call its name or its arguments, each a piece of its own.
+    pub text: Cow<'e, str>,
+}
+
+/// The kinds of output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Channel {
+    /// The answer's text.
+    Content,
+    /// Reasoning that precedes the answer.
+    Reasoning,
+    /// A call of a tool.
+    ToolCall,
+    /// A refusal.
+    Refusal,
+}
+
+/// The server's token counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Tokens of the prompt, chat template included.
+    pub prompt_tokens: u32,
+    /// Tokens generated so far, over all choices.
+    pub completion_tokens: u32,
+    /// Tokens of the prompt that were in the server's prefix cache, where it tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached_tokens: Option<u32>,
+}

@@ -1,0 +1,15 @@
+//! What is said on the socket: the events of a stream, prompts, and the codec of each API.
+//!
+//! Everything here is a pure function over bytes. It deliberately knows no socket, no clock and no statistics. The client
+//! (`engine`) uses one half of each codec and the simulator (`sim`) the other, so that what one writes the other reads.
+
+pub mod api;
+mod delta;
+mod error_message;
+mod prompt;
+pub mod sse;
+
+pub use api::{APIS, Api, Asked, DecodeError, EncodeError, by_name};
+pub use delta::{Channel, Delta, Piece, Usage};
+pub use error_message::error_message;
+pub use prompt::{Message, Options, Prompt, Request};

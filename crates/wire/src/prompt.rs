@@ -1,0 +1,77 @@
+//! What a request asks, before an API gives it its form.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// What a request asks.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Prompt {
+    /// A text. Chat APIs send it as one user message.
+    Text(String),
+    /// Token ids, for completion APIs.
+    Tokens(Vec<u32>),
+    /// A conversation.
+    Messages(Vec<Message>),
+    /// A complete body of the API. Its own settings win over [`Options`].
+    Body(Map<String, Value>),
+}
+
+/// One message of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// `system`, `user`, `assistant`, …
+    pub role: String,
+    /// The text, or the content parts as the API takes them. Null where a message has none, as one that only calls a tool.
+    #[serde(default)]
+    pub content: Value,
+    /// Further fields, kept as they came.
+    #[serde(flatten, default, skip_serializing_if = "Map::is_empty")]
+    pub more: Map<String, Value>,
+}
+
+/// How the output is to be generated. `None` leaves a setting to the server.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Options {
+    /// The most tokens to generate.
+    pub max_tokens: Option<u32>,
+    /// The fewest tokens to generate.
+    pub min_tokens: Option<u32>,
+    /// Sampling temperature.
+    pub temperature: Option<f64>,
+    /// Nucleus sampling.
+    pub top_p: Option<f64>,
+    /// Sample among the k likeliest.
+    pub top_k: Option<i64>,
+    /// Penalty for frequent tokens.
+    pub frequency_penalty: Option<f64>,
+    /// Penalty for repeated tokens.
+    pub repetition_penalty: Option<f64>,
+    /// Ask for log-probabilities.
+    pub logprobs: Option<bool>,
+    /// Choices per request.
+    pub n: Option<u32>,
+    /// The server's sampling seed.
+    pub seed: Option<i64>,
+    /// Strings that end the output.
+    pub stop: Vec<String>,
+    /// Token ids that end the output.
+    pub stop_token_ids: Vec<u32>,
+    /// Whether the response is streamed. A streamed request also asks for usage.
+    pub stream: bool,
+    /// Further fields of the body, merged last.
+    pub extra: Map<String, Value>,
+}
+
+/// Everything that makes a body.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The model to name. `None` leaves the field out.
+    pub model: Option<&'a str>,
+    /// What to ask.
+    pub prompt: &'a Prompt,
+    /// How to generate.
+    pub options: &'a Options,
+    /// A body to start from; the prompt replaces its prompt, options override its options. Beside a complete body
+    /// ([`Prompt::Body`]) it only fills in what neither that nor the options say.
+    pub template: Option<&'a Map<String, Value>>,
+}
