@@ -27,7 +27,7 @@ struct CommandLine {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Put load on a server, by the flags of `evalscope perf`
-    #[command(before_help = PERF, after_help = format!("{PERF_EXAMPLES}\n\n{}", exit::TABLE))]
+    #[command(args_override_self = true, before_help = PERF, after_help = format!("{PERF_EXAMPLES}\n\n{}", exit::TABLE))]
     Perf(Box<evalscope::Flags>),
     /// Run a plan that was written as YAML (`tokometer perf … --dry-run` prints one)
     #[command(after_help = exit::TABLE)]

@@ -32,7 +32,7 @@ pub(crate) fn demo(arguments: &Arguments) -> Result<Exit, Trouble> {
     );
     let ended = session::run(&resolved, &screen)?;
     screen.say(format!(
-        "\nThis was a simulator whose truth is known: TTFT 150 ms and 10 ms per token, give or take.\n\
+        "\nThis was a simulator whose truth is known: a TTFT of 150 ms, give or take, and then 10 ms per token.\n\
          The run is kept in {folder}; its reports can be made again: tokometer report {folder}\n\n\
          Now a server of your own:\n  \
          tokometer perf --url http://127.0.0.1:8000/v1/chat/completions --model NAME \\\n    \

@@ -39,6 +39,10 @@ pub(crate) fn perf(flags: Flags) -> Result<Exit, Trouble> {
 
 /// The error, with the flag's name in place of the setting's.
 fn by_flag(error: PlanError) -> Trouble {
+    let error = match error.hint() {
+        Some(_) => error,
+        None => error.with_hint("tokometer perf --help shows every flag"),
+    };
     match error.setting().and_then(evalscope::flag_of) {
         Some(flag) => error.with_place(flag).into(),
         None => error.into(),

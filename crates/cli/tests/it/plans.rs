@@ -69,3 +69,15 @@ fn the_examples_are_plans_that_can_be_resolved() {
     }
     assert!(seen >= 3, "{seen} examples");
 }
+
+#[test]
+fn of_a_flag_given_twice_the_last_one_counts() {
+    let place = Workplace::new();
+    let dry = place.run_to(
+        0,
+        "perf --parallel 1 --parallel 2 --number 5 --model a --model b --url sim:// --prompt x --stream --no-stream --dry-run",
+    );
+    for line in ["model: b", "    - parallel: 2", "  stream: false"] {
+        assert!(dry.stdout.lines().any(|shown| shown == line), "{line}: {}", dry.stdout);
+    }
+}

@@ -221,9 +221,8 @@ fn a_folder_that_holds_a_run_is_not_written_over() {
     assert!(matches!(ended.code, 0 | 4), "{}", ended.stderr);
     let again = place.run_to(2, &line);
     insta::assert_snapshot!(again.stderr, @"
-    testing the connection with one request
     error: outputs/same holds a run already
-    hint: choose another --name or --outputs-dir; or leave out --no-timestamp
+    hint: choose another --name or --outputs-dir, or leave out --no-timestamp
     ");
 }
 

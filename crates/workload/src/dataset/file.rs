@@ -3,9 +3,11 @@
 //! What a line means is each dataset's own affair. A bad line is an error that names it, at the moment at which its prompt
 //! would be needed; lines beyond the last prompt asked for are not looked at.
 
+mod items;
+
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io;
 use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +15,8 @@ use std::thread;
 
 use serde_json::{Map, Value};
 
+pub(super) use self::items::Layout;
+use self::items::{Items, Trouble};
 use super::length::{Fate, Raw, Shape};
 use super::{Dataset, DatasetError, Drawn, Entry, Spec};
 use crate::seed::Seed;
@@ -20,15 +24,6 @@ use crate::tokenizer::Tokenizer;
 
 /// How one item of a file is read: `None` if there is nothing to ask in it, an error with what is wrong and in which field.
 pub(super) type Read = fn(&str) -> Result<Option<Raw>, String>;
-
-/// How items lie in a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Layout {
-    /// One a line.
-    Lines,
-    /// As elements of one JSON list, or as JSON objects one a line.
-    List,
-}
 
 /// A dataset in a file.
 pub(super) struct Filed {
@@ -264,149 +259,6 @@ impl Passed {
     }
 }
 
-/// The items of a file, each with the line it begins in.
-struct Items {
-    reader: BufReader<File>,
-    line: u64,
-    list: List,
-}
-
-/// Where in a list the reader is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum List {
-    /// There is none: one item a line.
-    None,
-    /// Before the first element.
-    First,
-    /// Behind an element.
-    Later,
-    /// Behind the list.
-    Over,
-}
-
-/// Why there is no further item.
-#[derive(Debug)]
-enum Trouble {
-    Io(io::Error),
-    Form(String),
-}
-
-impl Items {
-    fn new(file: File, layout: Layout) -> io::Result<Self> {
-        let mut items =
-            Self { reader: BufReader::with_capacity(1 << 16, file), line: 1, list: List::None };
-        if items.reader.fill_buf()?.starts_with(BYTE_ORDER_MARK) {
-            items.reader.consume(BYTE_ORDER_MARK.len());
-        }
-        if layout == Layout::List && items.peek()? == Some(b'[') {
-            items.list = List::First;
-            items.reader.consume(1);
-        }
-        Ok(items)
-    }
-
-    fn next(&mut self) -> Result<Option<(u64, String)>, (u64, Trouble)> {
-        let item = if self.list == List::None { self.next_line() } else { self.next_element() };
-        item.map_err(|trouble| (self.line, trouble))
-    }
-
-    fn next_line(&mut self) -> Result<Option<(u64, String)>, Trouble> {
-        let mut bytes = Vec::new();
-        if self.reader.read_until(b'\n', &mut bytes).map_err(Trouble::Io)? == 0 {
-            return Ok(None);
-        }
-        let text = text(bytes)?;
-        let line = self.line;
-        self.line += 1;
-        Ok(Some((line, text)))
-    }
-
-    fn next_element(&mut self) -> Result<Option<(u64, String)>, Trouble> {
-        if self.list == List::Over {
-            return Ok(None);
-        }
-        let mut next = self.peek().map_err(Trouble::Io)?;
-        if next == Some(b']') {
-            self.list = List::Over;
-            return Ok(None);
-        }
-        if self.list == List::Later {
-            if next != Some(b',') {
-                return Err(Trouble::Form(
-                    "a comma or ] is missing behind an element of the list".to_owned(),
-                ));
-            }
-            self.reader.consume(1);
-            next = self.peek().map_err(Trouble::Io)?;
-        }
-        self.list = List::Later;
-        if next.is_none() {
-            return Err(Trouble::Form("the file ends inside its list".to_owned()));
-        }
-        let line = self.line;
-        let element = self.element().map_err(Trouble::Io)?;
-        Ok(Some((line, text(element)?)))
-    }
-
-    /// The bytes up to the comma or bracket that ends an element, counted by the brackets and strings in between.
-    fn element(&mut self) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        let (mut depth, mut quoted, mut escaped) = (0_u64, false, false);
-        loop {
-            let buffer = self.reader.fill_buf()?;
-            if buffer.is_empty() {
-                return Ok(bytes);
-            }
-            for (at, byte) in buffer.iter().enumerate() {
-                match byte {
-                    _ if escaped => escaped = false,
-                    b'\\' if quoted => escaped = true,
-                    b'"' => quoted = !quoted,
-                    _ if quoted => {}
-                    b'[' | b'{' => depth += 1,
-                    b',' | b']' if depth == 0 => {
-                        bytes.extend_from_slice(&buffer[..at]);
-                        self.line += newlines(&bytes);
-                        self.reader.consume(at);
-                        return Ok(bytes);
-                    }
-                    b']' | b'}' => depth = depth.saturating_sub(1),
-                    _ => {}
-                }
-            }
-            bytes.extend_from_slice(buffer);
-            let read = buffer.len();
-            self.reader.consume(read);
-        }
-    }
-
-    /// The next byte that is not white space.
-    fn peek(&mut self) -> io::Result<Option<u8>> {
-        loop {
-            let buffer = self.reader.fill_buf()?;
-            if buffer.is_empty() {
-                return Ok(None);
-            }
-            let blank = buffer.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-            let next = buffer.get(blank).copied();
-            self.line += newlines(&buffer[..blank]);
-            self.reader.consume(blank);
-            if next.is_some() {
-                return Ok(next);
-            }
-        }
-    }
-}
-
-fn newlines(bytes: &[u8]) -> u64 {
-    bytes.iter().filter(|byte| **byte == b'\n').count() as u64
-}
-
-fn text(bytes: Vec<u8>) -> Result<String, Trouble> {
-    String::from_utf8(bytes).map_err(|_| Trouble::Form("it is not UTF-8".to_owned()))
-}
-
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// Items that are looked at together.
 const AT_ONCE: usize = 64;
 

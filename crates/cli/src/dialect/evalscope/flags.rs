@@ -1,12 +1,13 @@
 //! The flags of `evalscope perf` 1.14.1 that this program obeys, and a few of its own.
 //!
 //! The doc comments are the help text. Values that cannot be right by themselves are refused here; how flags stand to each
-//! other is for `tokometer_plan` to say.
+//! other is for `tokometer_plan` to say. Of a flag that is given twice the last one counts, as it does there.
 
 use std::num::{NonZeroU32, NonZeroU64};
 
 use clap::{ArgAction, Args};
 use tokometer_plan::Limit;
+use tokometer_workload::dataset::DATASETS;
 
 use super::later::{Idle, Later};
 
@@ -45,7 +46,7 @@ pub(super) struct TargetFlags {
     #[arg(long, value_name = "KEY")]
     pub(super) api_key: Option<String>,
     /// Further headers
-    #[arg(long, num_args = 1.., value_name = "NAME=VALUE")]
+    #[arg(action = ArgAction::Set, long, num_args = 1.., value_name = "NAME=VALUE")]
     pub(super) headers: Vec<String>,
     /// A tokenizer: a folder, a tokenizer.json, or a model's name on Hugging Face or ModelScope; without it the server's own,
     /// or else an embedded one whose counts are estimates
@@ -84,14 +85,14 @@ pub(super) struct TargetFlags {
 #[command(next_help_heading = "Load")]
 pub(super) struct LoadFlags {
     /// Requests of each point of the sweep: as many values as --parallel, or in open loop as --rate
-    #[arg(long, short = 'n', num_args = 1.., default_value = "1000", value_parser = count)]
+    #[arg(action = ArgAction::Set, long, short = 'n', num_args = 1.., default_value = "1000", value_parser = count)]
     pub(super) number: Vec<NonZeroU64>,
     /// Requests in flight at once: a value for each point
-    #[arg(long, num_args = 1.., default_value = "1", value_parser = places)]
+    #[arg(action = ArgAction::Set, long, num_args = 1.., default_value = "1", value_parser = places)]
     pub(super) parallel: Vec<NonZeroU32>,
     /// Requests per second, by a Poisson process, or -1 for no pacing. In open loop a value for each point; otherwise the
     /// first value paces every point under its --parallel
-    #[arg(long, num_args = 1.., default_value = "-1", allow_negative_numbers = true)]
+    #[arg(action = ArgAction::Set, long, num_args = 1.., default_value = "-1", allow_negative_numbers = true)]
     pub(super) rate: Vec<f64>,
     /// Send by the schedule of --rate alone, however many requests are in flight
     #[arg(long)]
@@ -113,8 +114,7 @@ pub(super) struct LoadFlags {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Prompts")]
 pub(super) struct PromptFlags {
-    /// Where prompts come from: random, openqa, longalpaca, line_by_line, custom, share_gpt_zh, share_gpt_en
-    #[arg(long, default_value = "openqa")]
+    #[arg(long, default_value = "openqa", help = datasets())]
     pub(super) dataset: String,
     /// The dataset's file
     #[arg(long, value_name = "FILE")]
@@ -161,7 +161,7 @@ pub(super) struct PromptFlags {
 #[command(next_help_heading = "Generation")]
 pub(super) struct GenerationFlags {
     /// The most tokens to generate: one value, or the least and the most, from which each request draws its own
-    #[arg(long, num_args = 1..=2, value_name = "N", default_value = "2048")]
+    #[arg(action = ArgAction::Set, long, num_args = 1..=2, value_name = "N", default_value = "2048")]
     pub(super) max_tokens: Vec<u32>,
     /// The fewest tokens to generate
     #[arg(long, value_name = "N")]
@@ -191,10 +191,10 @@ pub(super) struct GenerationFlags {
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(super) seed: Option<i64>,
     /// Strings that end the output
-    #[arg(long, num_args = 0.., value_name = "TEXT")]
+    #[arg(action = ArgAction::Set, long, num_args = 0.., value_name = "TEXT")]
     pub(super) stop: Vec<String>,
     /// Token ids that end the output
-    #[arg(long, num_args = 0.., value_name = "ID")]
+    #[arg(action = ArgAction::Set, long, num_args = 0.., value_name = "ID")]
     pub(super) stop_token_ids: Vec<u32>,
     /// Stream responses (the default)
     #[arg(long, action = ArgAction::SetTrue, overrides_with = "no_stream")]
@@ -244,6 +244,11 @@ impl Flags {
     pub(crate) const fn dry_run(&self) -> bool {
         self.output.dry_run
     }
+}
+
+fn datasets() -> String {
+    let names: Vec<_> = DATASETS.iter().map(|entry| entry.name).collect();
+    format!("Where prompts come from: {}", names.join(", "))
 }
 
 fn count(text: &str) -> Result<NonZeroU64, &'static str> {

@@ -67,7 +67,7 @@ fn target(flags: TargetFlags, surroundings: &mut Surroundings) -> Result<config:
         headers.insert(name, value);
     }
     let authorized = headers.keys().any(|name| name.eq_ignore_ascii_case("authorization"));
-    let api_key_env = match flags.api_key {
+    let api_key_env = match flags.api_key.filter(|key| !key.trim().is_empty()) {
         Some(key) => {
             surroundings.set(API_KEY, key);
             Some(API_KEY.to_owned())
@@ -169,7 +169,8 @@ fn prompts(flags: PromptFlags, tokenizer: bool) -> Result<config::Prompts, Troub
     if flags.tokenize_prompt && !tokenizer {
         return Err(Trouble::input(
             "--tokenize-prompt sends token ids, and no --tokenizer-path says which",
-        ));
+        )
+        .with_hint("give the tokenizer of the model: --tokenizer-path PATH"));
     }
     let (template, template_file) = match flags.query_template.as_deref() {
         None => (None, None),
