@@ -120,6 +120,7 @@ impl Scene {
             terms: Arc::new(Terms::new(&settings).unwrap()),
             live: Arc::clone(&live),
             origin,
+            request_id_prefix: settings.request_id_prefix.clone(),
         };
         let crews =
             [Crew { runtime: tokio::runtime::Handle::current(), carrier: Arc::new(carrier) }];

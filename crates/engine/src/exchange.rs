@@ -38,6 +38,8 @@ pub(crate) struct Carrier<C: Connect> {
     pub(crate) terms: Arc<Terms>,
     pub(crate) live: Arc<Live>,
     pub(crate) origin: Instant,
+    /// What begins every `x-request-id` of this load: no two requests of a run share one.
+    pub(crate) request_id_prefix: String,
 }
 
 /// What every request of a run shares.
@@ -50,7 +52,6 @@ pub(crate) struct Terms {
     pub(crate) timeouts: Timeouts,
     pub(crate) keep_output: bool,
     pub(crate) keep_prompt: bool,
-    pub(crate) request_id_prefix: String,
     /// What must not be repeated, even if the server does.
     pub(crate) secrets: Vec<String>,
 }
@@ -74,7 +75,7 @@ impl<C: Connect> Carrier<C> {
 
     /// Sends one request and reads its response to the end.
     pub(crate) async fn exchange(&self, order: Order, ask: &Ask, interrupt: &Interrupt) -> Ended {
-        let request_id = format!("{}{}", self.terms.request_id_prefix, order.index);
+        let request_id = format!("{}{}", self.request_id_prefix, order.index);
         let request = self.terms.request(ask.body.clone(), &request_id);
         self.live.started.fetch_add(1, Relaxed);
         let mut attempt = Attempt {
@@ -129,7 +130,6 @@ impl Terms {
             timeouts: settings.timeouts,
             keep_output: settings.keep_output,
             keep_prompt: settings.keep_prompt,
-            request_id_prefix: settings.request_id_prefix.clone(),
             secrets: settings.secrets(),
         })
     }

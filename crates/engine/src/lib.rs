@@ -133,7 +133,7 @@ impl Engine {
     ) -> Finished {
         assert!(!asks.is_empty(), "a load needs something to ask");
         self.live.reset();
-        let crews: Vec<_> = self.crews();
+        let crews: Vec<_> = self.crews(&format!("{:016x}-", seed.number()));
         let (load, asks, events, interrupt) =
             (load.clone(), Arc::clone(asks), events.clone(), interrupt.clone());
         let (timer, drain) = (self.workers[0].timer.clone(), self.settings.drain);
@@ -177,7 +177,7 @@ impl Engine {
     /// One request to the target's own endpoint, recorded as a load's would be: a test of the connection. Its connection is
     /// kept for the load.
     pub fn try_one(&self, ask: &Ask, interrupt: &Interrupt) -> Record {
-        let carrier = self.carrier(0);
+        let carrier = self.carrier(0, "test-");
         let (ask, interrupt) = (ask.clone(), interrupt.clone());
         self.block_on(async move {
             let order = Order { index: 0, phase: Phase::Warmup, scheduled: carrier.now() };
@@ -204,20 +204,24 @@ impl Engine {
         })
     }
 
-    fn crews(&self) -> Vec<Crew<Network>> {
+    fn crews(&self, load: &str) -> Vec<Crew<Network>> {
         let runtimes = self.workers.iter().map(|worker| worker.runtime.clone());
         runtimes
             .enumerate()
-            .map(|(number, runtime)| Crew { runtime, carrier: Arc::new(self.carrier(number)) })
+            .map(|(number, runtime)| Crew {
+                runtime,
+                carrier: Arc::new(self.carrier(number, load)),
+            })
             .collect()
     }
 
-    fn carrier(&self, number: usize) -> Carrier<Network> {
+    fn carrier(&self, number: usize, load: &str) -> Carrier<Network> {
         Carrier {
             pool: Arc::clone(&self.pools[number]),
             terms: Arc::clone(&self.terms),
             live: Arc::clone(&self.live),
             origin: self.origin,
+            request_id_prefix: format!("{}{load}", self.settings.request_id_prefix),
         }
     }
 

@@ -23,6 +23,7 @@ mod refusal;
 mod running;
 mod server;
 mod shape;
+mod socket;
 mod text;
 mod truth;
 mod words;

@@ -24,7 +24,7 @@ use crate::truth::Entry;
 #[derive(Debug)]
 pub(crate) struct Line {
     opened: Instant,
-    /// Nanoseconds from `opened` to the last read that brought bytes.
+    /// Nanoseconds from `opened` to the arrival of the bytes that were read last.
     read: AtomicU64,
     /// Nanoseconds from `opened` to the last write that took a flight.
     written: AtomicU64,
@@ -56,7 +56,7 @@ impl Line {
         })
     }
 
-    /// When bytes were last read from the socket.
+    /// When the bytes arrived that were last read from the socket.
     pub(crate) fn last_read(&self) -> Instant {
         self.opened + Duration::from_nanos(self.read.load(Relaxed))
     }
@@ -97,8 +97,10 @@ impl Line {
         io::ErrorKind::ConnectionReset.into()
     }
 
-    fn was_read(&self) {
-        self.read.store(self.since_opened(), Relaxed);
+    /// Notes a read of bytes that had lain in the socket for `age`.
+    fn was_read(&self, age: Duration) {
+        let age = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
+        self.read.store(self.since_opened().saturating_sub(age), Relaxed);
     }
 
     fn awaits_write(&self) -> bool {
@@ -132,34 +134,53 @@ impl Line {
 pub(crate) struct Watched<S> {
     socket: S,
     line: Arc<Line>,
+    ways: Ways<S>,
+}
+
+/// What only some kinds of socket can do.
+#[derive(Debug)]
+pub(crate) struct Ways<S> {
     /// Has the socket reset its connection when it is closed.
-    arm_reset: fn(&S),
+    pub(crate) arm_reset: fn(&S),
+    /// Reads, and tells for how long the bytes had lain there.
+    pub(crate) read: fn(&mut S, &mut Context<'_>, &mut ReadBuf<'_>) -> Poll<io::Result<Duration>>,
+}
+
+impl<S: AsyncRead + Unpin> Ways<S> {
+    /// Those of a pipe: it cannot be reset, and its bytes are read as soon as they arrive.
+    pub(crate) fn of_a_pipe() -> Self {
+        let read = |socket: &mut S, cx: &mut Context<'_>, into: &mut ReadBuf<'_>| {
+            Pin::new(socket).poll_read(cx, into).map_ok(|()| Duration::ZERO)
+        };
+        Self { arm_reset: |_| (), read }
+    }
 }
 
 impl<S> Watched<S> {
-    pub(crate) const fn new(socket: S, line: Arc<Line>, arm_reset: fn(&S)) -> Self {
-        Self { socket, line, arm_reset }
+    pub(crate) const fn new(socket: S, line: Arc<Line>, ways: Ways<S>) -> Self {
+        Self { socket, line, ways }
     }
 }
 
 impl<S> Drop for Watched<S> {
     fn drop(&mut self) {
         if self.line.reset.load(Relaxed) {
-            (self.arm_reset)(&self.socket);
+            (self.ways.arm_reset)(&self.socket);
         }
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = into.filled().len();
-        ready!(Pin::new(&mut self.socket).poll_read(cx, into))?;
+        let watched = self.get_mut();
+        let age = ready!((watched.ways.read)(&mut watched.socket, cx, into))?;
         if into.filled().len() > before {
-            self.line.was_read();
+            watched.line.was_read(age);
         }
         Poll::Ready(Ok(()))
     }
@@ -205,7 +226,7 @@ mod tests {
     fn watched() -> (Arc<Line>, Watched<DuplexStream>, DuplexStream) {
         let (near, far) = duplex(4);
         let line = Line::new();
-        (line.clone(), Watched::new(near, line, |_| ()), far)
+        (line.clone(), Watched::new(near, line, Ways::of_a_pipe()), far)
     }
 
     #[tokio::test(start_paused = true)]

@@ -19,17 +19,18 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokometer_clock::Timer;
 use tokometer_wire::{APIS, Message};
 
 use crate::about;
 use crate::body::{Reply, Sharing};
 use crate::generate::{Read, generate};
-use crate::line::{Line, Watched};
+use crate::line::{Line, Watched, Ways};
 use crate::model::Model;
 use crate::options::Options;
 use crate::refusal::Refusal;
+use crate::socket;
 use crate::text::{Tokens, Vocabulary};
 use crate::truth::Truth;
 
@@ -113,7 +114,7 @@ pub async fn serve_connection(
     server: Arc<Server>,
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
 ) {
-    drive(server, io, |_| ()).await;
+    drive(server, io, Ways::of_a_pipe()).await;
 }
 
 /// Accepts connections for as long as it is polled. Each is served by a task of its own.
@@ -127,7 +128,8 @@ pub async fn serve(server: Arc<Server>, listener: TcpListener) {
             Ok((socket, _)) => {
                 // Only a socket that is closed already refuses this.
                 let _ = socket.set_nodelay(true);
-                tokio::spawn(drive(Arc::clone(&server), socket, arm_reset));
+                let ways = socket::ways(&socket);
+                tokio::spawn(drive(Arc::clone(&server), socket, ways));
             }
             // Out of descriptors, or a client that was gone before it was accepted: others may fare better.
             Err(_) => tokio::time::sleep(AFTER_FAILED_ACCEPT).await,
@@ -135,12 +137,7 @@ pub async fn serve(server: Arc<Server>, listener: TcpListener) {
     }
 }
 
-fn arm_reset(socket: &TcpStream) {
-    // Only a socket that is closed already refuses this.
-    let _ = socket.set_zero_linger();
-}
-
-async fn drive<S>(server: Arc<Server>, socket: S, arm_reset: fn(&S))
+async fn drive<S>(server: Arc<Server>, socket: S, ways: Ways<S>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -149,7 +146,7 @@ where
         let line = Arc::clone(&line);
         service_fn(move |request| answer(Arc::clone(&server), Arc::clone(&line), request))
     };
-    let watched = TokioIo::new(Watched::new(socket, Arc::clone(&line), arm_reset));
+    let watched = TokioIo::new(Watched::new(socket, Arc::clone(&line), ways));
     let builder = auto::Builder::new(TokioExecutor::new());
     let mut connection = pin!(builder.serve_connection(watched, service));
     // An error means that the client went away, or a fault broke the connection: neither is news to anybody.
@@ -188,6 +185,9 @@ async fn answer(
         let alone = head.version < Version::HTTP_2;
         let sharing = if alone { Sharing::Alone } else { Sharing::Shared };
         let arrival = line.last_read();
+        // Requests that wait in their sockets are read first: a request has arrived when its bytes have, not when the server has
+        // finished preparing the answers to those before it.
+        tokio::task::yield_now().await;
         return generate(
             &server,
             *api,

@@ -11,7 +11,7 @@ use crate::tokenizer::{Tokenizer, TokenizerError, common_words};
 pub(crate) struct Fitted {
     /// The text.
     pub(crate) text: String,
-    /// Its ids, encoded from the text as it is.
+    /// The ids that it was decoded from, each as an encoder gave it.
     pub(crate) ids: Vec<u32>,
     /// Whether it measures what was wanted.
     pub(crate) exact: bool,
@@ -19,30 +19,44 @@ pub(crate) struct Fitted {
 
 /// Decodes `ids` and encodes the text again, cutting or filling at its end, until `measure` gives `goal`.
 ///
-/// `measure` is told the text and its own number of tokens, and answers for the whole that the text is part of. `fill` gives
-/// as many further ids as it is asked for. After ten rounds the last text is given back as it is.
+/// `measure` tells the tokens of the whole that a text is part of: they are taken to be `around` more than its own until it was
+/// asked. `fill` gives as many further ids as it is asked for. After ten rounds the last text is given back as it is.
 pub(crate) fn converge(
     tokenizer: &dyn Tokenizer,
-    mut ids: Vec<u32>,
+    ids: Vec<u32>,
     goal: usize,
-    mut measure: impl FnMut(&str, usize) -> Result<usize, TokenizerError>,
+    around: usize,
+    mut measure: impl FnMut(&str) -> Result<usize, TokenizerError>,
     mut fill: impl FnMut(usize) -> Vec<u32>,
 ) -> Result<Fitted, TokenizerError> {
-    let mut round = 0;
+    let mut resized = |mut ids: Vec<u32>, length: usize| {
+        ids.truncate(length);
+        ids.extend(fill(length - ids.len()));
+        ids
+    };
+    // Ids that no encoder gave are seldom those of their own text, so that is seen to before anything is measured.
+    let text = decode(tokenizer, &ids)?;
+    let mut ids = resized(encode(tokenizer, &text)?, goal.saturating_sub(around));
+    let mut round = 1;
     loop {
-        let text = if ids.is_empty() { String::new() } else { tokenizer.decode(&ids)? };
-        ids = if text.is_empty() { Vec::new() } else { tokenizer.encode(&text)? };
-        let measured = measure(&text, ids.len())?;
+        let text = decode(tokenizer, &ids)?;
+        let measured = measure(&text)?;
         if measured == goal || round == ROUNDS {
             return Ok(Fitted { text, ids, exact: measured == goal });
         }
-        if measured > goal {
-            ids.truncate(ids.len().saturating_sub(measured - goal));
-        } else {
-            ids.extend(fill(goal - measured));
-        }
+        let own = encode(tokenizer, &text)?;
+        let length = (own.len() + goal).saturating_sub(measured);
+        ids = resized(own, length);
         round += 1;
     }
+}
+
+fn decode(tokenizer: &dyn Tokenizer, ids: &[u32]) -> Result<String, TokenizerError> {
+    if ids.is_empty() { Ok(String::new()) } else { tokenizer.decode(ids) }
+}
+
+fn encode(tokenizer: &dyn Tokenizer, text: &str) -> Result<Vec<u32>, TokenizerError> {
+    if text.is_empty() { Ok(Vec::new()) } else { tokenizer.encode(text) }
 }
 
 /// The text of at most `most` tokens that `text` begins with: the text itself if it is no longer.
@@ -117,39 +131,34 @@ mod tests {
         let tiny = tiny();
         let word = tiny.encode(" people").unwrap();
         assert_eq!(word.len(), 1);
+        let measure = |text: &str| tiny.count(text).map(|count| count as usize);
         for begin in [0, 3, 30] {
-            let fitted = converge(
-                &*tiny,
-                word.repeat(begin),
-                10,
-                |_, tokens| Ok(tokens),
-                |count| word.repeat(count),
-            )
-            .unwrap();
+            let fitted =
+                converge(&*tiny, word.repeat(begin), 10, 0, measure, |count| word.repeat(count))
+                    .unwrap();
             assert!(fitted.exact);
             assert_eq!(fitted.text, " people".repeat(10));
         }
     }
 
     #[test]
-    fn what_is_measured_decides() {
+    fn what_is_measured_decides_and_not_what_was_expected() {
         let tiny = tiny();
         let word = tiny.encode(" people").unwrap();
-        let fitted = converge(
-            &*tiny,
-            word.clone(),
-            10,
-            |_, tokens| Ok(tokens + 3),
-            |count| word.repeat(count),
-        )
-        .unwrap();
-        assert_eq!(fitted.ids.len(), 7);
+        for around in [0, 3, 7, 20] {
+            let measure = |text: &str| tiny.count(text).map(|count| count as usize + 3);
+            let fitted =
+                converge(&*tiny, word.clone(), 10, around, measure, |count| word.repeat(count))
+                    .unwrap();
+            assert!(fitted.exact);
+            assert_eq!(fitted.ids.len(), 7);
+        }
     }
 
     #[test]
     fn what_does_not_settle_is_given_back_as_it_is() {
         let tiny = tiny();
-        let fitted = converge(&*tiny, vec![0], 10, |_, _| Ok(9), |_| Vec::new()).unwrap();
+        let fitted = converge(&*tiny, vec![0], 10, 0, |_| Ok(9), |_| Vec::new()).unwrap();
         assert!(!fitted.exact);
     }
 

@@ -28,7 +28,7 @@ pub(crate) fn demo(arguments: &Arguments) -> Result<Exit, Trouble> {
     let mut resolved = load(PLAN, "the demonstration's plan", &Surroundings::default())?;
     resolved.plan.output.dir.clone_from(&arguments.outputs_dir);
     screen.say(
-        "A sweep at 1, 10 and 50 concurrent requests against the embedded simulator: about 20 seconds.\n",
+        "A sweep at 1, 10 and 50 concurrent requests against the embedded simulator: about 15 seconds.\n",
     );
     let ended = session::run(&resolved, &screen)?;
     screen.say(format!(

@@ -174,3 +174,16 @@ const LISTED: usize = 10;
 
 /// Characters of a service's words that are shown.
 const QUOTED: usize = 300;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_are_read_from_the_list_and_nothing_else() {
+        let list = br#"{"object": "list", "data": [{"id": "a"}, {"id": "b", "root": "x"}, {"name": "c"}]}"#;
+        assert_eq!(listed(list), Some(vec!["a".to_owned(), "b".to_owned()]));
+        assert_eq!(listed(b"<html>"), None);
+        assert_eq!(listed(br#"{"data": {}}"#), None);
+    }
+}

@@ -235,3 +235,43 @@ const PLAIN: Duration = Duration::from_secs(5);
 
 /// Over how long the pace is taken.
 const WINDOW: Duration = Duration::from_secs(3);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn glance(seconds: u64, ended: u64, chunks: u64) -> Glance {
+        let elapsed = Duration::from_secs(seconds);
+        Glance { elapsed, ended, chunks, tokens_per_chunk: 2.0, ..Glance::default() }
+    }
+
+    #[test]
+    fn the_pace_is_that_of_the_last_few_seconds() {
+        let mut window = Window::new(glance(0, 0, 0));
+        for second in 1..=10 {
+            window.pace(glance(second, second, second * 10));
+        }
+        let pace = window.pace(glance(11, 18, 400));
+        // From the last glance before the window, at 7 s, to now: 11 requests and 330 chunks of 2 tokens in 4 s.
+        assert_eq!((pace.requests, pace.tokens), (2.75, 165.0));
+    }
+
+    #[test]
+    fn a_line_tells_what_is_known_and_nothing_else() {
+        let line =
+            |glance, left| Line { glance, pace: Pace { requests: 87.54, tokens: 8757.4 }, left };
+        let known = Glance {
+            in_flight: 50,
+            failed: 2,
+            ttft: Some(Duration::from_micros(64_100)),
+            gap: Some(Duration::from_micros(4_910)),
+            ..Glance::default()
+        };
+        assert_eq!(
+            line(known, Some(Duration::from_secs(72))).to_string(),
+            "50 in flight  2 failed  87.5 req/s  8757 tok/s  TTFT 64 ms  ITL 4.9 ms  1:12 left"
+        );
+        let unknown = line(Glance::default(), None).to_string();
+        assert_eq!(unknown, "0 in flight  0 failed  87.5 req/s  8757 tok/s");
+    }
+}

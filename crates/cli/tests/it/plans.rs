@@ -81,3 +81,12 @@ fn of_a_flag_given_twice_the_last_one_counts() {
         assert!(dry.stdout.lines().any(|shown| shown == line), "{line}: {}", dry.stdout);
     }
 }
+
+#[test]
+fn the_demonstration_is_a_plan_like_any_other() {
+    let place = Workplace::new();
+    place.write("demo.yaml", include_str!("../../src/commands/demo.yaml"));
+    let dry = place.run_to(0, "run demo.yaml --dry-run");
+    assert_eq!(dry.stdout.matches("- parallel: ").count(), 3);
+    assert_eq!(dry.stderr, "");
+}

@@ -240,3 +240,30 @@ fn text_datasets_come_from_files() {
     prompts.sort();
     assert_eq!(prompts, ["Sing me a song.", "Tell me a story.", "Tell me a story."]);
 }
+
+#[test]
+fn the_same_concurrency_twice_makes_two_points() {
+    let place = Workplace::new();
+    let line = format!(
+        "perf --model m --url {QUICK} --prompt hi --parallel 2 2 --number 4 4 --max-tokens 2 --sleep-interval 0"
+    );
+    let ended = place.run(&line);
+    assert!(matches!(ended.code, 0 | 4), "{}{}", ended.stdout, ended.stderr);
+    let log = place.log();
+    let names: Vec<_> = log.points.iter().map(|point| point.point.name.as_str()).collect();
+    assert_eq!(names, ["parallel_2_number_4", "parallel_2_number_4_2"]);
+    assert_ne!(log.points[0].point.seed, log.points[1].point.seed);
+}
+
+#[test]
+fn a_server_that_is_not_there_fails_requests_where_no_test_is_wanted() {
+    let place = Workplace::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let line = format!(
+        "perf --model m --url http://{address}/v1/chat/completions --prompt hi --number 3 --no-test-connection"
+    );
+    let ended = place.run_to(3, &line);
+    assert!(ended.stdout.contains("3 × connection refused"), "{}", ended.stdout);
+}

@@ -269,9 +269,10 @@ impl Shape {
         let mut over_and_over = prefix.iter().copied().cycle();
         let begin: Vec<u32> = over_and_over.by_ref().take(budget).collect();
         let more = |count: usize| over_and_over.by_ref().take(count).collect();
+        let tokens = |text: &str| tokenizer.encode(text).map(|ids| ids.len());
         if role == PrefixRole::System && self.chat {
-            let apart = |_: &str, tokens: usize| Ok(tokens + own);
-            let fitted = converge(tokenizer, begin, fit.target, apart, more)?;
+            let apart = |prefix: &str| Ok(tokens(prefix)? + own);
+            let fitted = converge(tokenizer, begin, fit.target, own, apart, more)?;
             messages.insert(0, message("system", fitted.text));
             return Ok(messages);
         }
@@ -279,12 +280,10 @@ impl Shape {
         else {
             return Ok(messages);
         };
-        let rest = own - tokenizer.encode(first)?.len();
+        let rest = own - tokens(first)?;
         // Tokens may merge where the prefix meets the text, so the two are measured together.
-        let joined = |prefix: &str, _: usize| {
-            Ok(tokenizer.encode(&format!("{prefix}{first}"))?.len() + rest)
-        };
-        let fitted = converge(tokenizer, begin, fit.target, joined, more)?;
+        let joined = |prefix: &str| Ok(tokens(&format!("{prefix}{first}"))? + rest);
+        let fitted = converge(tokenizer, begin, fit.target, own, joined, more)?;
         first.insert_str(0, &fitted.text);
         Ok(messages)
     }

@@ -4,7 +4,6 @@
 //! and the finished prompt is measured inside them, where its ends may merge with theirs. A text that will not come out right
 //! is tried with other words, never sent wrong. The prompts mean nothing, and no two share more than the prefix asked for.
 
-use std::cell::Cell;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -162,22 +161,21 @@ impl Random {
         fill: &[u32],
         rng: &mut ChaCha8Rng,
     ) -> Result<Fitted, TokenizerError> {
-        // Taken to be as before until a text that seems right is measured in its place.
-        let around = Cell::new(self.overhead);
-        let measure = |text: &str, tokens: usize| {
-            if self.form != Form::Chat || tokens + around.get() != goal {
-                return Ok(tokens + around.get());
-            }
-            let Some(whole) = self.tokenizer.count_messages(&[user(text.to_owned())])? else {
-                return Ok(goal);
+        let measure = |text: &str| {
+            let count = match self.form {
+                Form::Chat => self.tokenizer.count_messages(&[user(text.to_owned())])?,
+                Form::Text | Form::Ids => None,
             };
-            around.set((whole as usize).saturating_sub(tokens));
-            Ok(whole as usize)
+            let count = match count {
+                Some(count) => count,
+                None => self.tokenizer.count(text)?,
+            };
+            Ok(count as usize)
         };
         let fill = |count: usize| {
             (0..count).map(|_| fill[rng.random_range(0..fill.len())]).collect::<Vec<_>>()
         };
-        converge(&*self.tokenizer, ids, goal, measure, fill)
+        converge(&*self.tokenizer, ids, goal, self.overhead, measure, fill)
     }
 
     fn is_good(&self, fitted: &Fitted) -> bool {
