@@ -7,7 +7,7 @@ use super::{Entry, File};
 pub(super) const ENTRY: Entry = Entry {
     name: "custom",
     help: "plain text: one prompt a line",
-    file: Some(File { form: "a text file with one prompt a line", usual: None }),
+    file: Some(File { form: "plain text with one prompt a line", usual: None }),
     needs_tokenizer: false,
     length_control: false,
     open: |spec, tokenizer| file::open(&ENTRY, spec, tokenizer, Layout::Lines, read),

@@ -321,7 +321,7 @@ mod tests {
         assert_eq!(
             error,
             format!(
-                "{}:3: field question is a number, not a string; the file should be a file of JSON lines such as \
+                "{}:3: field question is a number, not a string; the file should be JSON lines such as \
                  {{\"question\": \"…\"}}, for example open_qa.jsonl of HC3-Chinese",
                 path.display()
             )
@@ -362,7 +362,7 @@ mod tests {
         );
         assert_eq!(
             told("custom", ""),
-            "FILE gives no prompt: it should be a text file with one prompt a line"
+            "FILE gives no prompt: it should be plain text with one prompt a line"
         );
     }
 

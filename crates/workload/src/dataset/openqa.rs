@@ -8,7 +8,7 @@ pub(super) const ENTRY: Entry = Entry {
     name: "openqa",
     help: "questions: JSON lines with a field question (HC3-Chinese's open_qa.jsonl)",
     file: Some(File {
-        form: r#"a file of JSON lines such as {"question": "…"}, for example open_qa.jsonl of HC3-Chinese"#,
+        form: r#"JSON lines such as {"question": "…"}, for example open_qa.jsonl of HC3-Chinese"#,
         usual: Some("open_qa.jsonl"),
     }),
     needs_tokenizer: false,

@@ -104,7 +104,7 @@ impl Random {
         let at = |step: u64| match size >= LARGE {
             true => (begin + step) % size,
             // Stretches of a small vocabulary would coincide, and the server's prefix cache would know them.
-            false => rng.random_range(0..size),
+            false => (begin + rng.random_range(0..size)) % size,
         };
         ids.extend((0..length as u64).map(at).map(|at| plain[at as usize]));
         ids

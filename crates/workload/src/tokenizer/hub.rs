@@ -108,7 +108,10 @@ impl Hub {
                 hint: "give a local folder with a tokenizer.json, or unset HF_HUB_OFFLINE",
             });
         }
-        let mut tried = Vec::new();
+        let mut tried = match name.site {
+            Some(_) => Vec::new(),
+            None => vec!["there is no such path here".to_owned()],
+        };
         for site in sites {
             let folder = caches::own(self, name, site);
             match download::fetch(self, site, name, &folder) {
@@ -377,7 +380,7 @@ mod tests {
         assert_eq!(
             error,
             format!(
-                "cannot get the tokenizer org/none: Hugging Face ({}) has no such model, or no tokenizer.json in it (404); \
+                "cannot get the tokenizer org/none: there is no such path here; Hugging Face ({}) has no such model, or no tokenizer.json in it (404); \
                  ModelScope ({}) has no such model, or no tokenizer.json in it (404); check the name, or give a local folder \
                  with a tokenizer.json",
                 first.url(),
@@ -498,6 +501,25 @@ mod tests {
         let (home, hub) = hub(&nowhere(), &nowhere(), &[]);
         copy_tiny(&home.path().join(".cache/modelscope/hub/models/Qwen/Qwen3___6-27B"));
         super::super::open("Qwen/Qwen3.6-27B", &hub).unwrap();
+    }
+
+    #[test]
+    fn a_hub_that_speaks_no_tls_cannot_be_reached_over_https() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("https://{}", listener.local_addr().unwrap());
+        let thread = std::thread::spawn(move || drop(listener.accept().unwrap()));
+        let (_home, hub) = hub(&endpoint, &nowhere(), &[]);
+        let error = super::super::open("hf:org/model", &hub).unwrap_err().to_string();
+        if error.contains("no certificates of authorities") {
+            // A machine without them is told so before anything is sent.
+            drop(TcpStream::connect(endpoint.trim_start_matches("https://")));
+        } else {
+            assert!(
+                error.contains(&format!("Hugging Face ({endpoint}) cannot be reached")),
+                "{error}"
+            );
+        }
+        thread.join().unwrap();
     }
 
     #[test]
