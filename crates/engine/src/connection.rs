@@ -152,6 +152,7 @@ impl<C: Connect> Pool<C> {
     /// Opens connections until `count` wait, a limited number at once, each within `limit`. Gives up at the first failure: the
     /// requests that then lack a connection will say why.
     pub(crate) async fn fill(self: &Arc<Self>, count: usize, limit: Duration) {
+        self.prune().await;
         let count = if self.http2 { count.div_ceil(STREAMS) } else { count };
         let mut missing = count.saturating_sub(self.waiting());
         let mut opening = tokio::task::JoinSet::new();
@@ -167,6 +168,17 @@ impl<C: Connect> Pool<C> {
                 _ => return,
             }
         }
+    }
+
+    /// Lets go of connections that the server has closed since the last load: many do so after a few seconds of silence.
+    async fn prune(&self) {
+        let waiting = std::mem::take(&mut *locked(&self.idle));
+        for mut connection in waiting {
+            if connection.is_usable().await {
+                locked(&self.idle).push(connection);
+            }
+        }
+        locked(&self.shared).retain(|connection| !connection.sender.is_closed());
     }
 
     fn waiting(&self) -> usize {

@@ -175,7 +175,8 @@ const THIS_THREAD: UsageWho = UsageWho::RUSAGE_THREAD;
 #[cfg(not(target_os = "linux"))]
 const THIS_THREAD: UsageWho = UsageWho::RUSAGE_SELF;
 
-/// Often enough to see a stall of a few milliseconds, seldom enough to cost nothing: 100 wake-ups a second.
-const PROBE_EVERY: Duration = Duration::from_millis(10);
+/// Often enough to see a stall of a few milliseconds and to give a short load a percentile, seldom enough to cost half a per cent
+/// of a core.
+const PROBE_EVERY: Duration = Duration::from_millis(2);
 
 const PULSE_EVERY: Duration = Duration::from_secs(1);

@@ -105,8 +105,12 @@ impl Reading {
             Form::Whole(body) => self.told.body(self.api, &body, at),
             Form::Events(mut decoder) => {
                 let (api, told) = (self.api, &mut self.told);
-                // Some servers end without the last event's blank line.
-                decoder.finish(|event| told.event(api, event.data, at));
+                // Some servers end without the last event's blank line: what can be read was whole, what cannot was cut.
+                decoder.finish(|event| {
+                    if let Ok(delta) = api.delta(event.data) {
+                        told.delta(&delta, at);
+                    }
+                });
                 told.end_of_stream();
             }
         }
@@ -312,6 +316,20 @@ mod tests {
     #[test]
     fn a_stream_that_just_ends_is_truncated() {
         assert_eq!(kind(&streamed(&[WORD])), Some(FailureKind::TruncatedStream));
+    }
+
+    #[test]
+    fn a_last_event_that_was_cut_makes_a_truncated_stream() {
+        let mut reading = Reading::events(chat(), 0);
+        reading.push(format!("data: {WORD}\n\ndata: {{\"choi").as_bytes(), at(1));
+        assert_eq!(kind(&reading.finish(at(2))), Some(FailureKind::TruncatedStream));
+    }
+
+    #[test]
+    fn done_without_its_blank_line_is_done() {
+        let mut reading = Reading::events(chat(), 0);
+        reading.push(format!("data: {WORD}\n\ndata: [DONE]\n").as_bytes(), at(1));
+        assert_eq!(kind(&reading.finish(at(2))), None);
     }
 
     #[test]
