@@ -44,8 +44,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failed> {
     );
     let mut memory = Vec::new();
     for &n in &streams {
-        let shape =
-            Shape { streams: n, requests: (n * 4).max(20), query: "--ttft-ms 200 --itl-ms 20" };
+        let shape = Shape { streams: n, requests: (n * 4).max(20), server: WAITING };
         let measured = measure(&binary, &folder, &shape)?;
         memory.push((n, measured.memory));
         println!("{}", measured.row(n));
@@ -56,6 +55,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failed> {
         println!("memory per stream: {:.1} KB", (high - low) / (most - fewest) as f64 / 1e3);
     }
     ceiling(&binary, &folder)?;
+    open_loop(&binary, &folder)?;
     fs::remove_dir_all(&folder)?;
     Ok(())
 }
@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failed> {
 struct Shape {
     streams: usize,
     requests: usize,
-    query: &'static str,
+    server: &'static str,
 }
 
 /// The server's account of a request, as its truth file has it.
@@ -108,7 +108,7 @@ impl Measured {
 
 /// How many chunks a second one core of the client can take, the server not waiting at all.
 fn ceiling(binary: &Path, folder: &Path) -> Result<(), Failed> {
-    let shape = Shape { streams: 200, requests: 4000, query: "--ttft-ms 0 --itl-ms 0" };
+    let shape = Shape { streams: 200, requests: 4000, server: "--ttft-ms 0 --itl-ms 0" };
     let measured = measure(binary, folder, &shape)?;
     let at_full_core = 1e6 / measured.cpu_per_chunk;
     println!(
@@ -119,40 +119,89 @@ fn ceiling(binary: &Path, folder: &Path) -> Result<(), Failed> {
     Ok(())
 }
 
+/// How well an open loop keeps its schedule, and whether what arrives at the server is a Poisson process.
+fn open_loop(binary: &Path, folder: &Path) -> Result<(), Failed> {
+    let load = ["--open-loop", "--rate", "200", "--number", "3000", "--max-tokens", "8"];
+    let (log, truth, _) = observe(binary, folder, "open", WAITING, &load)?;
+    let records = &log.points.first().ok_or("the run has no point")?.records;
+    let mut late: Vec<f64> = records
+        .iter()
+        .filter_map(|record| Some(millis((record.sent? - record.scheduled).as_nanos() as u64)))
+        .collect();
+    let mut arrivals: Vec<f64> = truth.iter().map(|served| served.arrival as f64 / 1e9).collect();
+    // The connection's test came before the load.
+    arrivals.sort_by(f64::total_cmp);
+    let arrivals = &arrivals[arrivals.len() - records.len()..];
+    let span = arrivals[arrivals.len() - 1] - arrivals[0];
+    let mut counts = vec![0.0; (span / WINDOW) as usize];
+    for at in arrivals {
+        if let Some(count) = counts.get_mut(((at - arrivals[0]) / WINDOW) as usize) {
+            *count += 1.0;
+        }
+    }
+    let per_window = mean(&counts);
+    let variance = mean(&counts.iter().map(|n| (n - per_window).powi(2)).collect::<Vec<_>>());
+    let rate = (arrivals.len() - 1) as f64 / span;
+    let mut gaps: Vec<f64> = arrivals.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    gaps.sort_by(f64::total_cmp);
+    let n = gaps.len() as f64;
+    let distance = gaps
+        .iter()
+        .enumerate()
+        .map(|(i, gap)| ((1.0 - (-rate * gap).exp()) - (i as f64 + 0.5) / n).abs())
+        .fold(0.0, f64::max);
+    println!(
+        "open loop at 200 req/s: sent {:.3} ms after schedule at p99; at the server {rate:.1} req/s, variance/mean of counts in \
+         10 ms {:.2}, KS distance from exponential gaps {distance:.3} (5 % point {:.3})",
+        p99(&mut late),
+        variance / per_window,
+        1.36 / n.sqrt()
+    );
+    Ok(())
+}
+
 fn measure(binary: &Path, folder: &Path, shape: &Shape) -> Result<Measured, Failed> {
-    let name = format!("{}-{}", shape.streams, shape.requests);
+    let (streams, requests) = (shape.streams.to_string(), shape.requests.to_string());
+    let load = ["--parallel", &streams, "--number", &requests, "--max-tokens", "64"];
+    let name = format!("{streams}-{requests}");
+    let (log, truth, code) = observe(binary, folder, &name, shape.server, &load)?;
+    compare(&log, &truth, code)
+}
+
+/// Runs the client under `load` against the simulator like `server`: its log, the server's truth, and its exit code.
+fn observe(
+    binary: &Path,
+    folder: &Path,
+    name: &str,
+    server: &str,
+    load: &[&str],
+) -> Result<(RunLog, Vec<Served>, i32), Failed> {
     let truth = folder.join(format!("truth-{name}.jsonl"));
     let outputs = folder.join(format!("run-{name}"));
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    let mut server = pinned(binary, 1);
-    server.args(["sim", "--port", &port.to_string(), "--model", "bench", "--truth"]).arg(&truth);
-    server.args(shape.query.split(' ')).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut server = Running(server.spawn()?);
+    let mut simulator = pinned(binary, 1);
+    simulator.args(["sim", "--port", &port.to_string(), "--model", "bench", "--truth"]).arg(&truth);
+    simulator.args(server.split(' ')).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut simulator = Running(simulator.spawn()?);
     await_port(port)?;
     let mut client = pinned(binary, 0);
     client.args(["perf", "--api", "openai", "--dataset", "random", "--model", "bench"]);
     client.args(["--url", &format!("http://127.0.0.1:{port}/v1/chat/completions")]);
-    client.args([
-        "--parallel",
-        &shape.streams.to_string(),
-        "--number",
-        &shape.requests.to_string(),
-    ]);
-    client.args(["--min-prompt-length", "100", "--max-prompt-length", "100", "--max-tokens", "64"]);
+    client.args(["--min-prompt-length", "100", "--max-prompt-length", "100"]).args(load);
     client.args(["--extra-args", r#"{"ignore_eos": true}"#, "--name", "bench", "--no-timestamp"]);
     client.args(["--workers", "1", "--outputs-dir"]).arg(&outputs);
     let output = client.stdout(Stdio::null()).stderr(Stdio::piped()).output()?;
-    if !matches!(output.status.code(), Some(0 | 4)) {
+    let Some(code @ (0 | CLIENT_LIMITED)) = output.status.code() else {
         return Err(
             format!("the client failed: {}", String::from_utf8_lossy(&output.stderr)).into()
         );
-    }
-    server.stop()?;
+    };
+    simulator.stop()?;
     let log = tokometer_record::read(&outputs.join("bench").join("run.jsonl"))?;
-    compare(&log, &read_truth(&truth)?, output.status.code() == Some(0))
+    Ok((log, read_truth(&truth)?, code))
 }
 
-fn compare(log: &RunLog, truth: &[Served], valid: bool) -> Result<Measured, Failed> {
+fn compare(log: &RunLog, truth: &[Served], code: i32) -> Result<Measured, Failed> {
     let point: &PointLog = log.points.first().ok_or("the run has no point")?;
     let end = point.end.as_ref().ok_or("the run did not end")?;
     let truth: std::collections::HashMap<_, _> =
@@ -192,7 +241,7 @@ fn compare(log: &RunLog, truth: &[Served], valid: bool) -> Result<Measured, Fail
         cpu_per_thousand: cpu / point.records.len() as f64 / 1e6,
         memory: end.client.peak_memory as f64,
         chunks_per_second: chunks as f64 / ((last - first) as f64 / 1e9),
-        valid,
+        valid: code == 0,
     })
 }
 
@@ -273,3 +322,12 @@ fn p99(values: &mut [f64]) -> f64 {
 
 /// The numbers of streams at which truth is demanded.
 const STREAMS: [usize; 5] = [1, 50, 200, 500, 1000];
+
+/// A server whose every moment is known beforehand.
+const WAITING: &str = "--ttft-ms 200 --itl-ms 20";
+
+/// The client's exit code where it was the limit itself.
+const CLIENT_LIMITED: i32 = 4;
+
+/// The window in which arrivals are counted, in seconds.
+const WINDOW: f64 = 0.01;

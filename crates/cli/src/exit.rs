@@ -35,15 +35,12 @@ impl Exit {
         }
     }
 
-    /// The exit of a run. An interruption says most, for the run is not what was asked for; then failed requests, a fact about
-    /// the server; then a client that was too slow, which the reports say beside every figure.
-    pub(crate) const fn of_run(interrupted: bool, failed: bool, limited: bool) -> Self {
-        match (interrupted, failed, limited) {
-            (true, _, _) => Self::Interrupted,
-            (_, true, _) => Self::RequestsFailed,
-            (_, _, true) => Self::ClientLimited,
-            _ => Self::Done,
-        }
+    /// The exit of a run that deserves all of `deserved`: the one that says most. An interruption does, for the run is not what was
+    /// asked for; then failed requests, a fact about the server; then a client that was too slow, which the reports say beside
+    /// every figure.
+    pub(crate) fn of_run(deserved: &[Self]) -> Self {
+        let telling = [Self::Interrupted, Self::RequestsFailed, Self::ClientLimited];
+        telling.into_iter().find(|exit| deserved.contains(exit)).unwrap_or(Self::Done)
     }
 }
 
@@ -90,9 +87,10 @@ mod tests {
 
     #[test]
     fn an_interruption_says_more_than_failures_and_they_more_than_a_slow_client() {
-        assert_eq!(Exit::of_run(true, true, true), Exit::Interrupted);
-        assert_eq!(Exit::of_run(false, true, true), Exit::RequestsFailed);
-        assert_eq!(Exit::of_run(false, false, true), Exit::ClientLimited);
-        assert_eq!(Exit::of_run(false, false, false), Exit::Done);
+        use Exit::{ClientLimited, Done, Interrupted, RequestsFailed};
+        assert_eq!(Exit::of_run(&[ClientLimited, RequestsFailed, Interrupted]), Interrupted);
+        assert_eq!(Exit::of_run(&[ClientLimited, RequestsFailed]), RequestsFailed);
+        assert_eq!(Exit::of_run(&[ClientLimited]), ClientLimited);
+        assert_eq!(Exit::of_run(&[]), Done);
     }
 }

@@ -1,10 +1,10 @@
-//! Ctrl-C and SIGTERM: the first time the load drains, the second time it ends, the third time the process does.
+//! Ctrl-C and SIGTERM: what is in flight drains at the first one and ends at the second; at the third the process does.
 //!
 //! The signals are blocked in every thread and awaited in one, so that no code ever runs inside a signal handler. Before there
-//! is a load there is nothing to keep, and the first signal ends the process.
+//! is a run there is nothing to keep, and the first signal ends the process. Between loads nothing is in flight, and the first
+//! signal ends the run at once, with what there is: whatever may take long there looks here whether it is still wanted.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -22,12 +22,27 @@ pub(crate) struct Interruption(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     interrupt: Interrupt,
-    /// Whether there is a load, and records to keep.
-    loaded: AtomicBool,
-    signals: AtomicU8,
-    /// Wakes whoever waits; a condition variable needs a lock, which guards nothing else.
-    lock: Mutex<()>,
+    /// Signals come in a thread of their own, and what they mean depends on what the others are about.
+    heard: Mutex<Heard>,
+    /// Wakes whoever waits.
     woken: Condvar,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    signals: u32,
+    stage: Stage,
+}
+
+/// What a signal would break off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// There is no run yet, and nothing to keep.
+    Before,
+    /// There is a run, and nothing in flight.
+    Idle,
+    /// Requests are in flight.
+    Load,
 }
 
 impl Interruption {
@@ -36,17 +51,10 @@ impl Interruption {
     /// # Errors
     /// If the system refuses to block signals or to start a thread.
     pub(crate) fn listen(screen: &Screen, drain: Duration) -> Result<Self, Trouble> {
-        let refused =
-            |error: &dyn std::error::Error| Trouble::caused("cannot listen for Ctrl-C", error);
-        let mut signals = SigSet::empty();
-        signals.add(Signal::SIGINT);
-        signals.add(Signal::SIGTERM);
-        signals.thread_block().map_err(|error| refused(&error))?;
+        let signals = block_signals()?;
         let shared = Arc::new(Shared {
             interrupt: Interrupt::default(),
-            loaded: AtomicBool::new(false),
-            signals: AtomicU8::new(0),
-            lock: Mutex::new(()),
+            heard: Mutex::new(Heard { signals: 0, stage: Stage::Before }),
             woken: Condvar::new(),
         });
         let (heard, screen) = (Self(Arc::clone(&shared)), screen.clone());
@@ -57,37 +65,48 @@ impl Interruption {
                     heard.signal(&screen, drain);
                 }
             })
-            .map_err(|error| refused(&error))?;
+            .map_err(|error| Trouble::caused("cannot listen for Ctrl-C", &error))?;
         Ok(Self(shared))
     }
 
     fn signal(&self, screen: &Screen, drain: Duration) {
-        let before = self.0.signals.fetch_add(1, Ordering::SeqCst);
-        if !self.0.loaded.load(Ordering::SeqCst) {
-            screen.say("interrupted");
-            std::process::exit(Exit::Interrupted.code().into());
-        }
-        match before {
-            0 => {
+        let mut heard = self.heard();
+        heard.signals += 1;
+        match (heard.stage, heard.signals) {
+            (Stage::Before, _) | (_, 3..) => {
+                screen.say("interrupted");
+                std::process::exit(Exit::Interrupted.code().into());
+            }
+            (Stage::Idle, 1) => {
+                screen.say("interrupted: the run ends here, with what there is");
+                self.0.interrupt.raise(Urgency::Drain);
+            }
+            (Stage::Load, 1) => {
                 let drain = drain.as_secs_f64();
                 screen.say(format!(
                     "interrupted: nothing more is sent, and what is in flight is awaited for up to {drain} s; Ctrl-C again ends at once"
                 ));
                 self.0.interrupt.raise(Urgency::Drain);
             }
-            1 => {
+            (Stage::Idle | Stage::Load, _) => {
                 screen.say("interrupted again: ending now");
                 self.0.interrupt.raise(Urgency::Stop);
             }
-            _ => std::process::exit(Exit::Interrupted.code().into()),
         }
-        let _held = self.0.lock.lock().unwrap_or_else(PoisonError::into_inner);
         self.0.woken.notify_all();
     }
 
-    /// From now on there are records to keep.
-    pub(crate) fn load_begins(&self) {
-        self.0.loaded.store(true, Ordering::SeqCst);
+    /// From now on there is something to keep.
+    pub(crate) fn run_begins(&self) {
+        self.heard().stage = Stage::Idle;
+    }
+
+    /// Does `load`, during which requests are in flight.
+    pub(crate) fn during_load<T>(&self, load: impl FnOnce() -> T) -> T {
+        self.heard().stage = Stage::Load;
+        let done = load();
+        self.heard().stage = Stage::Idle;
+        done
     }
 
     /// What loads are to be given.
@@ -100,11 +119,19 @@ impl Interruption {
         self.0.interrupt.urgency()
     }
 
+    /// How many signals have come.
+    pub(crate) fn signals(&self) -> u32 {
+        self.heard().signals
+    }
+
     /// Waits that long, or until a signal comes.
     pub(crate) fn pause(&self, length: Duration) {
-        let held = self.0.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        let calm = |_: &mut ()| self.urgency() == Urgency::None;
-        drop(self.0.woken.wait_timeout_while(held, length, calm));
+        let calm = |_: &mut Heard| self.urgency() == Urgency::None;
+        drop(self.0.woken.wait_timeout_while(self.heard(), length, calm));
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.0.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

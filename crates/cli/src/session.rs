@@ -14,7 +14,8 @@ mod recorder;
 mod service;
 mod so_far;
 
-use std::path::PathBuf;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
@@ -25,16 +26,16 @@ use tokometer_plan::{Plan, Point, Resolved, Scheme};
 use tokometer_record::{End, Header, Line, PointEnd, PointLog};
 use tokometer_report::dialect::{self, Dialect};
 use tokometer_workload::Ask;
-use tokometer_workload::prepare::{Body, asks};
+use tokometer_workload::prepare::{Body, PrepareError, asks};
 
 use crate::dialect::evalscope;
 use crate::exit::Exit;
 use crate::interruption::Interruption;
-use crate::limits;
+use crate::limits::{descriptors, memory};
 use crate::screen::Screen;
 use crate::trouble::Trouble;
 use folder::Folder;
-use journal::Journal;
+use journal::{Detail, Journal};
 use measure::Measure;
 use progress::{Preparing, View};
 use recorder::{Desk, Recorded, Recorder, Tally};
@@ -54,35 +55,28 @@ pub(crate) struct Ended {
 /// Runs the plan and tells of it on `screen`; the advice that came with it goes into the run's journal too.
 ///
 /// # Errors
-/// If it cannot begin, or its log cannot be written.
+/// If it cannot begin, a point of it cannot be made ready, or its log cannot be written. What had ended by then is reported all
+/// the same.
 pub(crate) fn run(resolved: &Resolved, screen: &Screen) -> Result<Ended, Trouble> {
     let Resolved { plan, advice } = resolved;
     let interruption = Interruption::listen(screen, plan.drain)?;
-    limits::prepare(plan)?;
+    let doubt = descriptors::prepare(plan)?;
+    doubt.iter().for_each(|doubt| screen.say(format!("note: {doubt}")));
     Folder::check(plan)?;
     let mut measure = Measure::open(plan, screen)?;
     measure.check_prompts(plan)?;
     let service = Service::start(plan, &measure.for_simulator())?;
     let model = acquaint(plan, &service, &mut measure, &interruption, screen)?;
-    let mut run = Run::begin(plan, model, measure, service, interruption, screen)?;
-    for advice in advice {
+    let body = plan.body(&model);
+    let scene = Scene { plan, screen, interruption, service, measure, body, model };
+    scene.check_memory()?;
+    let first = plan.points.first().map(|point| scene.prepare(point)).transpose()?.flatten();
+    let mut run = Run::begin(scene)?;
+    for advice in advice.iter().chain(&doubt) {
         run.journal.warning(advice);
     }
-    let points = plan.points.iter().zip(folder::point_names(&plan.points));
-    for (index, (point, name)) in points.enumerate() {
-        let asks = run.prepare(point)?;
-        if index > 0 {
-            run.pause();
-        }
-        if run.interruption.urgency() != Urgency::None {
-            break;
-        }
-        run.point(index, point, name, asks)?;
-        if run.interruption.urgency() != Urgency::None {
-            break;
-        }
-    }
-    run.end()
+    let outcome = run.points(first);
+    run.end(outcome)
 }
 
 /// Finds out what the plan left open, and that the service answers. Returns the model's name.
@@ -122,15 +116,61 @@ fn acquaint(
     Ok(model)
 }
 
-/// A run that has begun: there is a folder and a log.
-struct Run<'a> {
+/// What a run stands on, before it begins and while it goes on.
+struct Scene<'a> {
     plan: &'a Plan,
     screen: &'a Screen,
+    interruption: Interruption,
     service: Service,
     measure: Measure,
-    interruption: Interruption,
     body: Body,
     model: String,
+}
+
+impl Scene<'_> {
+    /// Refuses a plan whose requests would not fit into memory.
+    fn check_memory(&self) -> Result<(), Trouble> {
+        let Some(largest) = memory::largest(self.plan) else { return Ok(()) };
+        let go_on = |_| ControlFlow::Continue(());
+        let count = largest.requests().min(memory::SAMPLE);
+        let sample = self.asks(largest, count, &go_on).map_err(|error| explain::prepare(&error))?;
+        memory::check(self.plan, &sample)
+    }
+
+    /// Makes the requests of a point ready. `None` if the user wants no more.
+    fn prepare(&self, point: &Point) -> Result<Option<Arc<[Ask]>>, Trouble> {
+        let now = || self.service.engine.now();
+        let showing = Preparing::new(self.screen, point.requests(), &now);
+        let progress = |count| {
+            showing.ready(count);
+            match self.interruption.urgency() {
+                Urgency::None => ControlFlow::Continue(()),
+                Urgency::Drain | Urgency::Stop => ControlFlow::Break(()),
+            }
+        };
+        let made = self.asks(point, point.requests(), &progress);
+        showing.done();
+        match made {
+            Ok(asks) => Ok(Some(asks.into())),
+            Err(PrepareError::Stopped) => Ok(None),
+            Err(error) => Err(explain::prepare(&error)),
+        }
+    }
+
+    fn asks(
+        &self,
+        point: &Point,
+        count: u64,
+        progress: &(dyn Fn(u64) -> ControlFlow<()> + Sync),
+    ) -> Result<Vec<Ask>, PrepareError> {
+        let dataset = self.measure.prompts(self.plan, point.offset)?;
+        asks(&*dataset, &self.body, self.measure.counter(), point.seed, count, progress)
+    }
+}
+
+/// A run that has begun: there is a folder and a log.
+struct Run<'a> {
+    scene: Scene<'a>,
     folder: Folder,
     journal: Journal,
     recorder: Recorder,
@@ -142,67 +182,58 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn begin(
-        plan: &'a Plan,
-        model: String,
-        measure: Measure,
-        service: Service,
-        interruption: Interruption,
-        screen: &'a Screen,
-    ) -> Result<Self, Trouble> {
-        let folder = Folder::create(&plan.output, &model, &service.began)?;
+    fn begin(scene: Scene<'a>) -> Result<Self, Trouble> {
+        let Scene { plan, model, measure, service, .. } = &scene;
+        let folder = Folder::create(&plan.output, model, &service.began)?;
         let unwritten = |error: std::io::Error| unwritten(&folder, &error);
-        let journal = Journal::open(&folder.journal(), plan.output.debug).map_err(unwritten)?;
+        let detail = if plan.output.debug { Detail::Debug } else { Detail::Usual };
+        let journal = Journal::open(&folder.journal(), detail).map_err(unwritten)?;
         journal.info(format_args!("Save the result to: {}", folder.path().display()));
         if plan.target.test_connection {
             journal.info("Test connection successful.");
         }
-        let header = header::of(plan, &model, &measure, &service, &folder);
+        let header = header::of(plan, model, measure, service, &folder);
         let dialect = dialect::by_name(&header.dialect).map_err(unwritten)?;
         let recorder = Recorder::create(&folder.log(), header.clone()).map_err(unwritten)?;
-        let body = plan.body(&model);
-        interruption.load_begins();
-        Ok(Self {
-            plan,
-            screen,
-            service,
-            measure,
-            interruption,
-            body,
-            model,
-            folder,
-            journal,
-            recorder,
-            header,
-            dialect,
-            summaries: Vec::with_capacity(plan.points.len()),
-            complete: true,
-        })
+        let summaries = Vec::with_capacity(plan.points.len());
+        scene.interruption.run_begins();
+        Ok(Self { scene, folder, journal, recorder, header, dialect, summaries, complete: true })
     }
 
-    /// Makes the requests of a point ready.
-    fn prepare(&self, point: &Point) -> Result<Arc<[Ask]>, Trouble> {
-        let dataset = self.measure.prompts(self.plan, point.offset)?;
-        let now = || self.service.engine.now();
-        let showing = Preparing::new(self.screen, point.requests(), &now);
-        let ready = |count| showing.ready(count);
-        let asks = asks(
-            &*dataset,
-            &self.body,
-            self.measure.counter(),
-            point.seed,
-            point.requests(),
-            &ready,
-        )
-        .map_err(|error| explain::prepare(&error))?;
-        showing.done();
-        Ok(asks.into())
+    /// Runs the points of the sweep, one after the other, until the user wants no more; `ready` are the requests of the first.
+    fn points(&mut self, ready: Option<Arc<[Ask]>>) -> Result<(), Trouble> {
+        let plan = self.scene.plan;
+        let mut ready = ready;
+        let names = folder::point_names(&plan.points);
+        for (index, (point, name)) in plan.points.iter().zip(names).enumerate() {
+            let asks = match ready.take() {
+                Some(asks) => asks,
+                None => {
+                    let Some(asks) = self.scene.prepare(point)? else { break };
+                    self.pause();
+                    asks
+                }
+            };
+            if self.is_interrupted() {
+                break;
+            }
+            self.point(index, point, name, asks)?;
+            if self.is_interrupted() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.scene.interruption.urgency() != Urgency::None
     }
 
     fn pause(&self) {
-        let seconds = self.plan.pause.as_secs_f64();
+        let length = self.scene.plan.pause;
+        let seconds = length.as_secs_f64();
         self.journal.info(format_args!("Sleeping for {seconds} seconds before the next run..."));
-        self.interruption.pause(self.plan.pause);
+        self.scene.interruption.pause(length);
     }
 
     /// Puts one point's load on the service, and records, sums up and tells of it.
@@ -213,30 +244,24 @@ impl<'a> Run<'a> {
         name: String,
         asks: Arc<[Ask]>,
     ) -> Result<(), Trouble> {
+        let Scene { plan, screen, model, .. } = &self.scene;
         let path = self.folder.path().join(&name);
-        let arguments =
-            evalscope::arguments::of_point(self.plan, point, &self.model, &path.to_string_lossy());
+        let arguments = evalscope::arguments::of_point(plan, point, model, &path.to_string_lossy());
         self.journal.info("Starting benchmark with args: ");
         self.journal.info(format_args!("{arguments:#}"));
-        if !self.screen.is_live() {
-            self.screen.say(format_args!("{name} ({} of {})", index + 1, self.plan.points.len()));
+        if !screen.is_live() {
+            screen.say(format_args!("{name} ({} of {})", index + 1, plan.points.len()));
         }
-        let line = header::point(index, point, name, self.service.engine.now(), arguments);
+        let line = header::point(index, point, name, self.scene.service.engine.now(), arguments);
         let (finished, mut recorded) = self.load(point, line, &asks);
+        drop(asks);
         if let Some(error) = recorded.trouble.take() {
             return Err(unwritten(&self.folder, &error));
         }
-        let counts = match self.interruption.urgency() {
-            Urgency::Stop => Vec::new(),
-            _ => self.measure.count_outputs(&mut recorded, self.screen),
-        };
-        let at = self.service.engine.now();
-        let end = PointEnd { index, at, complete: finished.complete, client: finished.client };
-        let written = self.recorder.end_point(&counts, end.clone());
-        written.map_err(|error| unwritten(&self.folder, &error))?;
-        self.complete &= finished.complete;
+        let end = self.end_point(index, &finished, &mut recorded)?;
+        self.complete &= end.complete;
         recorded.log.end = Some(end);
-        if self.interruption.urgency() == Urgency::Stop {
+        if self.scene.interruption.urgency() == Urgency::Stop {
             return Ok(());
         }
         self.tell(&path, &recorded.log)
@@ -249,34 +274,30 @@ impl<'a> Run<'a> {
         line: tokometer_record::Point,
         asks: &Arc<[Ask]>,
     ) -> (Finished, Recorded) {
-        let engine = &self.service.engine;
+        let Scene { plan, screen, interruption, service, .. } = &self.scene;
+        let engine = &service.engine;
         let (events, happened) = channel();
         let (going, done) = channel::<()>();
         let tally = Tally::default();
         let now = || engine.now();
         let name = line.name.clone();
-        let view = View {
-            screen: self.screen,
-            name: &name,
-            point,
-            live: engine.live(),
-            tally: &tally,
-            now: &now,
-        };
+        let view =
+            View { screen, name: &name, point, live: engine.live(), tally: &tally, now: &now };
         let desk = Desk {
             now: &now,
             journal: &self.journal,
-            log_every: self.plan.output.log_every.get(),
+            log_every: plan.output.log_every.get(),
             tally: &tally,
-            interrupt: self.interruption.interrupt(),
+            interrupt: interruption.interrupt(),
         };
         let recorder = &mut self.recorder;
-        let interrupt = self.interruption.interrupt();
         thread::scope(|scope| {
             let (desk, view) = (&desk, &view);
             let recording = scope.spawn(move || recorder.record(line, &happened, desk));
             let showing = scope.spawn(move || progress::show_load(view, &done));
-            let finished = engine.run(&point.load, asks, point.seed, &events, interrupt);
+            let finished = interruption.during_load(|| {
+                engine.run(&point.load, asks, point.seed, &events, interruption.interrupt())
+            });
             drop((events, going));
             let recorded =
                 recording.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -285,55 +306,98 @@ impl<'a> Run<'a> {
         })
     }
 
+    /// Counts what the server did not count, unless the user wants no more, and ends the point in the log.
+    fn end_point(
+        &mut self,
+        index: usize,
+        finished: &Finished,
+        recorded: &mut Recorded,
+    ) -> Result<PointEnd, Trouble> {
+        let Scene { interruption, measure, screen, service, .. } = &self.scene;
+        let signals = interruption.signals();
+        let stop = || interruption.urgency() == Urgency::Stop || interruption.signals() > signals;
+        let counted = measure.count_outputs(recorded, screen, &stop);
+        if counted.left > 0 {
+            let left = format!(
+                "{} outputs were left uncounted: their tokens are estimates, one a chunk",
+                counted.left
+            );
+            screen.say(format_args!("note: {left}"));
+            self.journal.warning(left);
+        }
+        let complete = finished.complete && counted.left == 0;
+        let end = PointEnd { index, at: service.engine.now(), complete, client: finished.client };
+        let written = self.recorder.end_point(&counted.lines, end.clone());
+        written.map_err(|error| unwritten(&self.folder, &error))?;
+        Ok(end)
+    }
+
     /// Writes a point's files and shows its tables.
-    fn tell(&mut self, path: &std::path::Path, log: &PointLog) -> Result<(), Trouble> {
+    fn tell(&mut self, path: &Path, log: &PointLog) -> Result<(), Trouble> {
         let summary = summarize(log);
         (self.dialect.write_point)(path, &self.header, &summary)
             .map_err(|error| unwritten(&self.folder, &error))?;
         let text = |style| (self.dialect.point_text)(&self.header, &summary, style);
         self.journal.info(format_args!("\n{}", text(tokometer_report::Style::Plain)));
         self.journal.info(format_args!("Save the summary to: {}", path.display()));
-        self.screen.print(format_args!("{}\n", text(Screen::style())));
+        self.scene.screen.print(format_args!("{}\n", text(Screen::style())));
         self.summaries.push(summary);
         Ok(())
     }
 
-    /// Ends the log, writes the run's files and shows its summary.
-    fn end(mut self) -> Result<Ended, Trouble> {
-        let interrupted = self.interruption.urgency() != Urgency::None;
-        let complete = self.complete && !interrupted;
-        let end = Line::End(End { at: self.service.engine.now(), complete });
-        self.recorder.append(&end).map_err(|error| unwritten(&self.folder, &error))?;
-        let folder = self.folder.path().to_owned();
-        if self.interruption.urgency() == Urgency::Stop {
-            self.screen.say(format!(
+    /// Ends the log, writes the run's files and shows its summary. A run that broke off is reported as far as it came, and its
+    /// trouble handed on.
+    fn end(mut self, outcome: Result<(), Trouble>) -> Result<Ended, Trouble> {
+        let ending = match outcome {
+            Ok(()) if self.complete && !self.is_interrupted() => Ending::Complete,
+            _ => Ending::Interrupted,
+        };
+        if let Err(trouble) = &outcome {
+            self.journal.warning(trouble);
+        }
+        let told = self.tell_of_all(ending);
+        outcome?;
+        told?;
+        Ok(Ended { exit: exit_of(&self.summaries, ending), folder: self.folder.path().to_owned() })
+    }
+
+    fn tell_of_all(&mut self, ending: Ending) -> Result<(), Trouble> {
+        let Scene { screen, interruption, service, .. } = &self.scene;
+        let unwritten = |error| unwritten(&self.folder, &error);
+        let complete = ending == Ending::Complete;
+        let end = Line::End(End { at: service.engine.now(), complete });
+        self.recorder.append(&end).map_err(unwritten)?;
+        let folder = self.folder.path();
+        if interruption.urgency() == Urgency::Stop {
+            screen.say(format!(
                 "what had ended by then is kept; its reports: tokometer report {}",
                 folder.display()
             ));
-            return Ok(Ended { exit: Exit::Interrupted, folder });
+            return Ok(());
         }
-        (self.dialect.write_run)(&folder, &self.header, &self.summaries)
-            .map_err(|error| unwritten(&self.folder, &error))?;
+        (self.dialect.write_run)(folder, &self.header, &self.summaries).map_err(unwritten)?;
         let shown = folder.display().to_string();
-        self.screen.print((self.dialect.run_text)(
-            &self.header,
-            &self.summaries,
-            &shown,
-            Screen::style(),
-        ));
+        let style = Screen::style();
+        screen.print((self.dialect.run_text)(&self.header, &self.summaries, &shown, style));
         let summary = folder.join("performance_summary.txt");
         self.journal.info(format_args!("Performance summary saved to: {}", summary.display()));
-        self.screen.say(format!("Performance summary saved to: {}", summary.display()));
-        Ok(Ended { exit: exit_of(&self.summaries, interrupted), folder })
+        screen.say(format!("Performance summary saved to: {}", summary.display()));
+        Ok(())
     }
 }
 
-/// The exit code that these points deserve.
-pub(crate) fn exit_of(summaries: &[PointSummary], interrupted: bool) -> Exit {
-    let cut = summaries.iter().any(|summary| summary.ending != Ending::Complete);
-    let failed = summaries.iter().any(|summary| summary.counts.failed > 0);
-    let limited = summaries.iter().any(|summary| !summary.verdict.is_valid());
-    Exit::of_run(interrupted || cut, failed, limited)
+/// The exit code that these points deserve, in a run that ended so.
+pub(crate) fn exit_of(summaries: &[PointSummary], ending: Ending) -> Exit {
+    let any = |holds: fn(&PointSummary) -> bool| summaries.iter().any(holds);
+    let cut = ending != Ending::Complete || any(|point| point.ending != Ending::Complete);
+    let deserved = [
+        (Exit::Interrupted, cut),
+        (Exit::RequestsFailed, any(|point| point.counts.broken() > 0)),
+        (Exit::ClientLimited, any(|point| !point.verdict.is_valid())),
+    ];
+    let deserved: Vec<Exit> =
+        deserved.into_iter().filter(|(_, holds)| *holds).map(|(exit, _)| exit).collect();
+    Exit::of_run(&deserved)
 }
 
 fn unwritten(folder: &Folder, error: &std::io::Error) -> Trouble {

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokometer_engine::redacted;
 use tokometer_plan::known_words;
 use tokometer_sim::{KEYS, Options, OptionsError, Running, Tokens};
 use tokometer_wire::Message;
@@ -11,17 +12,18 @@ use tokometer_workload::tokenizer::Tokenizer;
 
 use crate::trouble::Trouble;
 
-/// Reads what a `sim://` URL asks of the simulator.
+/// Reads what a `sim://` URL asks of the simulator. What is wrong with it is told without `secrets`.
 ///
 /// # Errors
 /// If it is no query of the simulator's.
-pub(crate) fn options(query: &str) -> Result<Options, Trouble> {
+pub(crate) fn options(query: &str, secrets: &[String]) -> Result<Options, Trouble> {
     Options::from_query(query).map_err(|error| match error {
         OptionsError::Unknown { key } => {
+            let key = redacted(&key, secrets);
             Trouble::input(format!("the simulator has no option {key}"))
                 .with_hint(known_words(&key, KEYS.iter().map(|(key, _)| *key)))
         }
-        other => Trouble::input(format!("the simulator's options: {other}"))
+        other => Trouble::input(redacted(&format!("the simulator's options: {other}"), secrets))
             .with_hint("tokometer sim --help lists them"),
     })
 }

@@ -20,9 +20,14 @@ impl Surroundings {
     /// Keeps a secret under a variable of its own and says how to refer to it.
     pub(crate) fn keep_secret(&mut self, name: &str, secret: String) -> String {
         let letter = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
-        let variable = format!("TOKOMETER_{}", name.chars().map(letter).collect::<String>());
-        self.given.insert(variable.clone(), secret);
-        format!("${{{variable}}}")
+        let mut variable = format!("TOKOMETER_{}", name.chars().map(letter).collect::<String>());
+        // Names that differ only in signs are different names.
+        while self.given.get(&variable).is_some_and(|given| *given != secret) {
+            variable.push('_');
+        }
+        let reference = format!("${{{variable}}}");
+        self.given.insert(variable, secret);
+        reference
     }
 
     /// Sets a variable for this run.

@@ -23,7 +23,7 @@ use tokometer_workload::seed::Seed;
 
 use crate::Event;
 use crate::connection::Pool;
-use crate::drive::{Crew, Drive, drive};
+use crate::drive::{Crew, Drive};
 use crate::exchange::{Carrier, Terms};
 use crate::live::{Interrupt, Live, Urgency};
 use crate::settings::{Settings, Target, Timeouts, Tls};
@@ -31,14 +31,31 @@ use crate::transport::{Connect, Stamped, Stamps, Steps};
 
 /// Pipes to a simulator in the same process.
 #[derive(Clone)]
-struct Pipes(Arc<Server>);
+struct Pipes {
+    server: Arc<Server>,
+    door: Door,
+}
+
+/// What becomes of an attempt to connect.
+#[derive(Clone, Copy)]
+enum Door {
+    Open,
+    Shut,
+    /// Nobody answers.
+    Silent,
+}
 
 impl Connect for Pipes {
     type Stream = Stamped<DuplexStream>;
 
     async fn connect(&self, stamps: Arc<Stamps>) -> Result<(Self::Stream, Steps), Failure> {
+        match self.door {
+            Door::Open => {}
+            Door::Shut => return Err(Failure::new(FailureKind::ConnectRefused, "shut")),
+            Door::Silent => std::future::pending().await,
+        }
         let (client, server) = tokio::io::duplex(1 << 16);
-        tokio::spawn(tokometer_sim::serve_connection(Arc::clone(&self.0), server));
+        tokio::spawn(tokometer_sim::serve_connection(Arc::clone(&self.server), server));
         Ok((Stamped::new(client, stamps), Steps::default()))
     }
 }
@@ -49,6 +66,7 @@ struct Scene {
     load: Load,
     timeouts: Timeouts,
     stream: bool,
+    door: Door,
     interrupt: Interrupt,
 }
 
@@ -78,6 +96,7 @@ fn scene(query: &'static str, load: Load) -> Scene {
         load,
         timeouts: Timeouts::default(),
         stream: true,
+        door: Door::Open,
         interrupt: Interrupt::default(),
     }
 }
@@ -104,6 +123,7 @@ impl Scene {
             api: tokometer_wire::by_name("openai-chat").unwrap(),
             stream: self.stream,
             headers: Vec::new(),
+            secrets: Vec::new(),
             timeouts: self.timeouts,
             tls: Tls::default(),
             http2: false,
@@ -116,7 +136,7 @@ impl Scene {
         };
         let live = Arc::<Live>::default();
         let carrier = Carrier {
-            pool: Arc::new(Pool::new(Pipes(server), origin, false)),
+            pool: Arc::new(Pool::new(Pipes { server, door: self.door }, origin, false)),
             terms: Arc::new(Terms::new(&settings).unwrap()),
             live: Arc::clone(&live),
             origin,
@@ -125,7 +145,7 @@ impl Scene {
         let crews =
             [Crew { runtime: tokio::runtime::Handle::current(), carrier: Arc::new(carrier) }];
         let (events, happened) = channel();
-        let complete = drive(Drive {
+        let drive = Drive {
             load: &self.load,
             asks: &asks(self.stream),
             seed: Seed::new(42),
@@ -134,8 +154,9 @@ impl Scene {
             drain: settings.drain,
             events: &events,
             interrupt: &self.interrupt,
-        })
-        .await;
+        };
+        drive.open_connections().await;
+        let complete = drive.run().await;
         // The server hands its truth over as its connections end.
         drop(crews);
         tokio::time::sleep(Duration::from_secs(60)).await;
@@ -155,7 +176,8 @@ impl Scene {
 }
 
 impl Outcome {
-    /// Every chunk's moment is the moment at which the server wrote it, and every request arrived when it was sent.
+    /// Every chunk's moment is the moment at which the server wrote it, and every request arrived when it was sent. A request that
+    /// succeeded has every chunk that the server wrote; one that failed may lack the last ones.
     fn assert_moments_are_the_servers(&self) {
         for record in &self.records {
             let served = &self.truth[&record.request_id];
@@ -165,11 +187,20 @@ impl Outcome {
                 .iter()
                 .filter(|emitted| emitted.tokens > 0)
                 .map(|emitted| emitted.at)
-                .take(read.len())
                 .collect();
-            assert_eq!(read, written, "request {}", record.index);
+            if record.succeeded() {
+                assert_eq!(read, written, "request {}", record.index);
+                let expected = if record.streamed { 5 } else { 1 };
+                assert_eq!(read.len(), expected, "request {}", record.index);
+            } else {
+                assert!(written.starts_with(&read), "{}: {read:?} of {written:?}", record.index);
+            }
             assert_eq!(record.sent.unwrap().as_nanos(), served.arrival, "request {}", record.index);
         }
+    }
+
+    fn assert_all_succeeded(&self) {
+        assert!(self.kinds().iter().all(Option::is_none), "{:?}", self.kinds());
     }
 
     fn kinds(&self) -> Vec<Option<FailureKind>> {
@@ -204,6 +235,7 @@ async fn connections_are_open_before_the_load_and_used_again() {
 async fn in_an_open_loop_requests_leave_on_schedule_whatever_the_server_does() {
     let outcome = scene("ttft_ms=5000&itl_ms=20", open(50.0, 100)).run().await;
     outcome.assert_moments_are_the_servers();
+    outcome.assert_all_succeeded();
     let schedule = Arrivals::Poisson { rate: 50.0 }.schedule(100, Seed::new(42).at(0)).unwrap();
     for (record, due) in outcome.records.iter().zip(schedule) {
         assert_eq!(record.scheduled, Offset::after(due));
@@ -217,6 +249,7 @@ async fn a_rate_under_a_cap_counts_the_wait_for_a_place() {
     let load = Load { in_flight: NonZeroUsize::new(1), ..open(100.0, 20) };
     let outcome = scene("ttft_ms=100&itl_ms=0", load).run().await;
     outcome.assert_moments_are_the_servers();
+    outcome.assert_all_succeeded();
     let last = &outcome.records[19];
     assert!(last.scheduled <= millis(200), "{:?}", last.scheduled);
     assert!(last.started - last.scheduled > Duration::from_millis(1700), "{:?}", last.started);
@@ -229,6 +262,7 @@ async fn a_leading_warm_up_has_no_barrier_behind_it() {
     let load = Load { warmup: Warmup::Leading(2), ..closed(2, 3) };
     let outcome = scene("ttft_ms=100&itl_ms=0", load).run().await;
     outcome.assert_moments_are_the_servers();
+    outcome.assert_all_succeeded();
     let phases: Vec<Phase> = outcome.records.iter().map(|record| record.phase).collect();
     use Phase::{Measured, Warmup as Warm};
     assert_eq!(phases, [Warm, Warm, Measured, Measured, Measured]);
@@ -240,6 +274,7 @@ async fn a_separate_warm_up_is_drained_before_the_measurement() {
     let load = Load { warmup: Warmup::Separate(5), ..open(1000.0, 5) };
     let outcome = scene("ttft_ms=300&itl_ms=0", load).run().await;
     outcome.assert_moments_are_the_servers();
+    outcome.assert_all_succeeded();
     let drained = outcome.records[..5].iter().map(|record| record.end).max().unwrap();
     assert!(outcome.records[5..].iter().all(|record| record.scheduled >= drained));
     assert_eq!(outcome.records.len(), 10);
@@ -251,10 +286,53 @@ async fn a_duration_ends_sending_when_it_says_and_awaits_the_rest() {
     load.stop.after = Some(Duration::from_millis(2500));
     let outcome = scene("ttft_ms=1000&itl_ms=0", load).run().await;
     outcome.assert_moments_are_the_servers();
+    outcome.assert_all_succeeded();
     assert!(outcome.complete);
     assert_eq!(outcome.records.len(), 12);
     assert!(outcome.records.iter().all(|record| record.started < millis(2500)));
     assert_eq!(outcome.records[11].end, millis(3000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn under_a_rate_and_a_cap_the_duration_counts_from_the_first_measured_send() {
+    let mut load = Load { in_flight: NonZeroUsize::new(1), ..open(100.0, 20) };
+    load.warmup = Warmup::Leading(8);
+    load.stop.after = Some(Duration::from_secs(3));
+    let outcome = scene("ttft_ms=500&itl_ms=0", load).run().await;
+    outcome.assert_all_succeeded();
+    let measured: Vec<_> =
+        outcome.records.iter().filter(|record| record.phase == Phase::Measured).collect();
+    let first = measured[0].started;
+    assert!(measured.iter().all(|record| record.started - first < Duration::from_secs(3)));
+    assert_eq!(measured.len(), 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_an_open_loop_the_duration_counts_from_the_schedules_beginning() {
+    let mut load = open(10.0, 100);
+    load.stop.after = Some(Duration::from_secs(1));
+    let schedule = load.arrivals.schedule(100, Seed::new(42).at(0)).unwrap();
+    let due = schedule.iter().filter(|at| **at < Duration::from_secs(1)).count();
+    let outcome = scene("ttft_ms=100&itl_ms=0", load).run().await;
+    outcome.assert_all_succeeded();
+    assert_eq!(outcome.records.len(), due);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shut_door_refuses_every_request_at_once() {
+    let outcome = Scene { door: Door::Shut, ..scene("", closed(2, 4)) }.run().await;
+    assert_eq!(outcome.kinds(), [Some(FailureKind::ConnectRefused); 4]);
+    assert!(outcome.records.iter().all(|record| record.connection == Connection::None));
+    assert!(outcome.complete);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_nobody_answers_times_out_while_connecting() {
+    let timeouts = Timeouts { connect: Some(Duration::from_millis(70)), ..no_limit() };
+    let outcome = Scene { door: Door::Silent, timeouts, ..scene("", closed(1, 2)) }.run().await;
+    assert_eq!(outcome.kinds(), [Some(FailureKind::Timeout(TimeoutPhase::Connect)); 2]);
+    let waits = outcome.records.iter().map(|record| record.end - record.started);
+    assert_eq!(waits.collect::<Vec<_>>(), [Duration::from_millis(70); 2]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -302,6 +380,7 @@ async fn each_fault_is_the_failure_that_it_looks_like() {
     expects(ErrorEvent, 2)(failure_of("fault=error_event&fault_after=2", no_limit()).await);
     expects(TruncatedStream, 2)(failure_of("fault=truncated&fault_after=2", no_limit()).await);
     expects(EmptyStream, 0)(failure_of("fault=empty_stream", no_limit()).await);
+    expects(BadJson, 0)(failure_of("fault=not_json", no_limit()).await);
     expects(BadJson, 4)(failure_of("fault=bad_json&fault_after=2", no_limit()).await);
 }
 

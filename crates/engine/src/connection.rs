@@ -18,7 +18,7 @@ use hyper::client::conn::{http1, http2};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::time::Instant;
-use tokometer_record::{Failure, FailureKind};
+use tokometer_record::{Failure, FailureKind, Offset};
 
 use crate::transport::{Connect, Stamps, Steps};
 
@@ -45,6 +45,14 @@ impl<C: Connect> Connection<C> {
         match &mut self.link {
             Link::Http1 { sender, .. } => Box::pin(sender.send_request(request)),
             Link::Http2 { sender, .. } => Box::pin(sender.send_request(request)),
+        }
+    }
+
+    /// When the request's last byte was handed to the socket. Unknown over HTTP/2, where streams share writes.
+    pub(crate) fn written(&self) -> Option<Offset> {
+        match &self.link {
+            Link::Http1 { .. } => Some(self.stamps.written()),
+            Link::Http2 { .. } => None,
         }
     }
 
@@ -168,6 +176,11 @@ impl<C: Connect> Pool<C> {
                 _ => return,
             }
         }
+    }
+
+    /// Lets go of every connection that waits.
+    pub(crate) fn close_idle(&self) {
+        locked(&self.idle).clear();
     }
 
     /// Lets go of connections that the server has closed since the last load: many do so after a few seconds of silence.

@@ -39,29 +39,6 @@ pub(crate) struct Drive<'a, C: Connect> {
     pub(crate) interrupt: &'a Interrupt,
 }
 
-/// Drives the load to its end. Whether everything it asked for was sent and awaited.
-pub(crate) async fn drive<C: Connect>(drive: Drive<'_, C>) -> bool {
-    let (count, warm) = (drive.load.stop.requests, drive.load.warmup);
-    drive.open_connections().await;
-    match warm {
-        Warmup::None | Warmup::Leading(_) => {
-            let leading = warm.requests();
-            let stretch = Stretch {
-                first: 0,
-                count: leading + count,
-                warm: leading,
-                after: drive.load.stop.after,
-            };
-            drive.stretch(stretch).await
-        }
-        Warmup::Separate(n) => {
-            let warmup = Stretch { first: 0, count: n, warm: n, after: None };
-            let measured = Stretch { first: n, count, warm: 0, after: drive.load.stop.after };
-            drive.stretch(warmup).await && drive.stretch(measured).await
-        }
-    }
-}
-
 /// A stretch of a load that is run to its end before anything follows.
 #[derive(Clone, Copy, Debug)]
 struct Stretch {
@@ -85,6 +62,8 @@ struct State<'a, C: Connect> {
     /// Requests sent so far.
     sent: u64,
     in_flight: usize,
+    /// How many of them each crew carries.
+    carried: Vec<usize>,
     /// When the place became free that the next request takes, in a load without pacing.
     freed: Offset,
     /// Nothing more is sent: time is up, or the user has interrupted.
@@ -93,13 +72,13 @@ struct State<'a, C: Connect> {
     patience: Option<Instant>,
     /// When nothing more is to be sent.
     over: Option<Offset>,
-    ended: UnboundedSender<Ended>,
+    ended: UnboundedSender<(usize, Ended)>,
 }
 
 /// What a turn of the loop awaits.
 #[expect(clippy::large_enum_variant, reason = "made, moved once and taken apart at once")]
 enum Occurrence {
-    Ended(Option<Ended>),
+    Ended(Option<(usize, Ended)>),
     Due,
     Over,
     Interrupted,
@@ -107,8 +86,26 @@ enum Occurrence {
 }
 
 impl<C: Connect> Drive<'_, C> {
+    /// Drives the load to its end. Whether everything it asked for was sent and awaited.
+    pub(crate) async fn run(&self) -> bool {
+        let (count, warm, after) =
+            (self.load.stop.requests, self.load.warmup, self.load.stop.after);
+        match warm {
+            Warmup::None | Warmup::Leading(_) => {
+                let leading = warm.requests();
+                self.stretch(Stretch { first: 0, count: leading + count, warm: leading, after })
+                    .await
+            }
+            Warmup::Separate(n) => {
+                let warmup = Stretch { first: 0, count: n, warm: n, after: None };
+                let measured = Stretch { first: n, count, warm: 0, after };
+                self.stretch(warmup).await && self.stretch(measured).await
+            }
+        }
+    }
+
     /// Opens the connections that the load will want at once, so that no request has to wait for one.
-    async fn open_connections(&self) {
+    pub(crate) async fn open_connections(&self) {
         let wanted = match (self.load.in_flight, self.load.arrivals.rate()) {
             (Some(cap), _) => {
                 (cap.get() as u64).min(self.load.stop.requests + self.load.warmup.requests())
@@ -129,9 +126,12 @@ impl<C: Connect> Drive<'_, C> {
                 crew.runtime.spawn(async move { pool.fill(share, limit).await })
             })
             .collect();
-        for filled in filling {
+        for mut filled in filling {
             // A pool that could not be filled shows in the requests, which then open connections themselves.
-            let _ = filled.await;
+            tokio::select! {
+                _ = &mut filled => {}
+                () = self.interrupt.reached(Urgency::Drain) => filled.abort(),
+            }
         }
     }
 
@@ -145,10 +145,15 @@ impl<C: Connect> Drive<'_, C> {
             schedule: self.load.arrivals.schedule(stretch.count, self.seed.at(stretch.first)),
             sent: 0,
             in_flight: 0,
+            carried: vec![0; self.crews.len()],
             freed: begun,
             halted: false,
             patience: None,
-            over: None,
+            // An open loop is measured by its schedule, a closed one from its first request on.
+            over: stretch
+                .after
+                .filter(|_| self.load.in_flight.is_none())
+                .map(|after| begun + after),
             ended,
         };
         loop {
@@ -190,33 +195,41 @@ impl<C: Connect> State<'_, C> {
             if scheduled > now || self.over.is_some_and(|over| now >= over) {
                 return;
             }
-            self.send(scheduled);
+            self.send(scheduled, now);
         }
     }
 
-    fn send(&mut self, scheduled: Offset) {
+    fn send(&mut self, scheduled: Offset, now: Offset) {
         let phase = if self.sent < self.stretch.warm { Phase::Warmup } else { Phase::Measured };
         if phase == Phase::Measured && self.over.is_none() {
-            self.over = self.stretch.after.map(|after| scheduled + after);
+            self.over = self.stretch.after.map(|after| now + after);
         }
         let order = Order { index: self.stretch.first + self.sent, phase, scheduled };
-        let crew = &self.drive.crews[(order.index % self.drive.crews.len() as u64) as usize];
+        let number = self.least_busy();
+        let crew = &self.drive.crews[number];
         let (carrier, ended) = (Arc::clone(&crew.carrier), self.ended.clone());
         let (asks, interrupt) = (Arc::clone(self.drive.asks), self.drive.interrupt.clone());
         crew.runtime.spawn(async move {
             let ask = &asks[(order.index % asks.len() as u64) as usize];
             // The receiver outlives every exchange: a stretch ends only when none is in flight.
-            let _ = ended.send(carrier.exchange(order, ask, &interrupt).await);
+            let _ = ended.send((number, carrier.exchange(order, ask, &interrupt).await));
         });
+        self.carried[number] += 1;
         self.sent += 1;
         self.in_flight += 1;
+    }
+
+    /// The crew to take the next request: so none ever carries more than its share of the places, and the connections that it
+    /// opened beforehand suffice.
+    fn least_busy(&self) -> usize {
+        (0..self.carried.len()).min_by_key(|crew| self.carried[*crew]).unwrap_or(0)
     }
 
     fn is_finished(&self) -> bool {
         self.in_flight == 0 && (self.halted || self.sent >= self.stretch.count)
     }
 
-    async fn next(&self, endings: &mut UnboundedReceiver<Ended>) -> Occurrence {
+    async fn next(&self, endings: &mut UnboundedReceiver<(usize, Ended)>) -> Occurrence {
         let timer = self.drive.timer;
         let due = self.next_due().map(|at| timer.sleep_until(self.drive.instant(at)));
         let over =
@@ -235,8 +248,9 @@ impl<C: Connect> State<'_, C> {
 
     fn handle(&mut self, occurrence: Occurrence) {
         match occurrence {
-            Occurrence::Ended(Some((record, output))) => {
+            Occurrence::Ended(Some((crew, (record, output)))) => {
                 self.in_flight -= 1;
+                self.carried[crew] -= 1;
                 self.freed = record.end;
                 // Nobody listens any more only if the caller has gone; the load then ends as the user wanted it.
                 let _ = self.drive.events.send(Event::Ended { record, output });

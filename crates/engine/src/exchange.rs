@@ -43,7 +43,6 @@ pub(crate) struct Carrier<C: Connect> {
 }
 
 /// What every request of a run shares.
-#[derive(Debug)]
 pub(crate) struct Terms {
     pub(crate) uri: Uri,
     pub(crate) headers: HeaderMap,
@@ -120,6 +119,10 @@ impl Terms {
         set("accept", if settings.stream { "text/event-stream" } else { "application/json" })?;
         set("user-agent", concat!("tokometer/", env!("CARGO_PKG_VERSION")))?;
         for (name, value) in &settings.headers {
+            if FRAMING.contains(&name.to_ascii_lowercase().as_str()) {
+                let why = "it frames the request, which is for the client to do".to_owned();
+                return Err(SettingsError::Header { name: name.clone(), why });
+            }
             set(name, value)?;
         }
         Ok(Self {
@@ -130,7 +133,7 @@ impl Terms {
             timeouts: settings.timeouts,
             keep_output: settings.keep_output,
             keep_prompt: settings.keep_prompt,
-            secrets: settings.secrets(),
+            secrets: settings.secrets.clone(),
         })
     }
 
@@ -239,7 +242,7 @@ impl<C: Connect> Attempt<'_, C> {
             }
         })
         .await;
-        self.sent = Some(connection.stamps.written()).filter(|at| *at >= self.started);
+        self.sent = connection.written().filter(|at| *at >= self.started);
         let response = outcome?;
         self.headers = Some(connection.stamps.read());
         self.status = Some(response.status().as_u16());
@@ -248,10 +251,11 @@ impl<C: Connect> Attempt<'_, C> {
 
     async fn read(&mut self, mut connection: Connection<C>, response: Response<Incoming>) -> Read {
         let api = self.carrier.terms.api;
-        let mut reading = if self.streamed && !is_json(&response) {
-            Reading::events(api, self.expected_chunks)
-        } else {
-            Reading::whole(api)
+        let mut reading = match form(&response) {
+            Form::Page(content_type) => Reading::page(api, &content_type),
+            Form::Json => Reading::whole(api),
+            Form::Unsaid if !self.streamed => Reading::whole(api),
+            Form::Events | Form::Unsaid => Reading::events(api, self.expected_chunks),
         };
         self.streamed = reading.is_streamed();
         let mut body = response.into_body();
@@ -330,7 +334,9 @@ impl<C: Connect> Attempt<'_, C> {
         let words = if words.is_empty() {
             status.canonical_reason().unwrap_or("no body").to_owned()
         } else {
-            tokometer_wire::error_message(&words)
+            let words = String::from_utf8_lossy(&words);
+            let words = failures::redacted(&words, &self.carrier.terms.secrets);
+            tokometer_wire::error_message(words.as_bytes())
         };
         let words = words + retry_after.as_deref().unwrap_or_default();
         Failure::new(FailureKind::Status(StatusCode::as_u16(&status)), words)
@@ -358,7 +364,7 @@ impl<C: Connect> Attempt<'_, C> {
         let uncounted = read.usage.is_none() && read.failure.is_none();
         let outcome = match read.failure {
             None => Outcome::Ok,
-            Some(failure) => Outcome::Failed(failures::redacted(failure, &terms.secrets)),
+            Some(failure) => Outcome::Failed(failures::presentable(failure, &terms.secrets)),
         };
         let record = Record {
             index: order.index,
@@ -398,14 +404,33 @@ enum Next {
     Failed(Failure, Offset),
 }
 
-fn is_json(response: &Response<Incoming>) -> bool {
+/// What a response says it is. What it says counts, not what was asked for.
+enum Form {
+    Events,
+    Json,
+    /// Something that no API sends, such as a login page.
+    Page(String),
+    Unsaid,
+}
+
+fn form(response: &Response<Incoming>) -> Form {
     let named = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    named.is_some_and(|named| named.starts_with("application/json"))
+    match named {
+        Some(named) if named.starts_with("text/event-stream") => Form::Events,
+        Some(named) if named.starts_with("application/json") => Form::Json,
+        Some(named) if named.starts_with("text/html") => Form::Page(named.to_owned()),
+        // Some servers call their events text/plain, or nothing.
+        _ => Form::Unsaid,
+    }
 }
 
 fn nanos(length: Duration) -> u64 {
     u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)
 }
+
+/// Headers that say where a message ends and what becomes of its connection.
+const FRAMING: [&str; 6] =
+    ["content-length", "transfer-encoding", "connection", "upgrade", "te", "expect"];
 
 /// The header by which a request is found again in the server's log.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -33,14 +33,25 @@ pub(crate) fn of_hyper(error: &hyper::Error, chunks: usize) -> Failure {
     Failure::new(FailureKind::Protocol, chain(error))
 }
 
-/// The failure without any of `secrets` in its words.
-pub(crate) fn redacted(mut failure: Failure, secrets: &[String]) -> Failure {
-    for secret in secrets {
-        if failure.message.contains(secret.as_str()) {
-            failure.message = failure.message.replace(secret.as_str(), "***");
+/// `words` without any of `secrets`.
+pub fn redacted(words: &str, secrets: &[String]) -> String {
+    let mut words = words.to_owned();
+    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+        if words.contains(secret.as_str()) {
+            words = words.replace(secret.as_str(), "***");
         }
     }
-    failure
+    words
+}
+
+/// The failure in words fit to be kept: free of `secrets`, and only then shortened.
+pub(crate) fn presentable(failure: Failure, secrets: &[String]) -> Failure {
+    let words = redacted(&failure.message, secrets);
+    let shown = match words.char_indices().nth(LONGEST_WORDS) {
+        Some((end, _)) => format!("{}…", &words[..end]),
+        None => words,
+    };
+    Failure { message: shown, ..failure }
 }
 
 fn io_cause(error: &hyper::Error) -> Option<&io::Error> {
@@ -78,14 +89,30 @@ fn chain(error: &dyn Error) -> String {
     words
 }
 
+/// How many characters of a failure's words are kept.
+const LONGEST_WORDS: usize = 400;
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_that_the_server_repeats_is_not_kept() {
-        let failure = Failure::new(FailureKind::Status(401), "bad key sk-123 given");
-        let redacted = redacted(failure, &["sk-123".into()]);
-        assert_eq!(redacted.message, "bad key *** given");
+    fn a_secret_that_the_server_repeats_is_not_kept_however_short() {
+        let failure = Failure::new(FailureKind::Status(401), "bad key sk-1 given");
+        assert_eq!(presentable(failure, &["sk-1".into()]).message, "bad key *** given");
+    }
+
+    #[test]
+    fn a_secret_across_the_cut_leaves_no_part_of_itself() {
+        let words = format!("{}sk-secret", "x".repeat(LONGEST_WORDS - 4));
+        let failure = Failure::new(FailureKind::BadJson, words);
+        let kept = presentable(failure, &["sk-secret".into()]).message;
+        assert!(kept.ends_with("x***"), "{kept}");
+    }
+
+    #[test]
+    fn long_words_are_cut_at_a_character() {
+        let failure = Failure::new(FailureKind::BadJson, "é".repeat(LONGEST_WORDS + 1));
+        assert_eq!(presentable(failure, &[]).message, "é".repeat(LONGEST_WORDS) + "…");
     }
 }

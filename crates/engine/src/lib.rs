@@ -22,6 +22,7 @@ mod tls;
 mod transport;
 mod worker;
 
+pub use failures::redacted;
 pub use live::{Interrupt, Live, Urgency};
 pub use settings::{Proxy, Settings, SettingsError, Target, Timeouts, Tls};
 
@@ -35,9 +36,9 @@ use tokometer_workload::load::Load;
 use tokometer_workload::seed::Seed;
 
 use crate::connection::Pool;
-use crate::drive::{Crew, Drive, drive};
+use crate::drive::{Crew, Drive};
 use crate::exchange::{Carrier, Order, Terms};
-use crate::observer::{Observer, Watched};
+use crate::observer::Observer;
 use crate::transport::Network;
 use crate::worker::Worker;
 
@@ -137,13 +138,10 @@ impl Engine {
         let (load, asks, events, interrupt) =
             (load.clone(), Arc::clone(asks), events.clone(), interrupt.clone());
         let (timer, drain) = (self.workers[0].timer.clone(), self.settings.drain);
-        let watched = self
-            .workers
-            .iter()
-            .map(|worker| Watched { runtime: &worker.runtime, timer: &worker.timer });
-        let observer = Observer::start(watched, self.origin, &self.live, &events);
+        let watched: Vec<_> = self.workers.iter().map(Worker::watched).collect();
+        let (live, origin) = (Arc::clone(&self.live), self.origin);
         self.block_on(async move {
-            let complete = drive(Drive {
+            let drive = Drive {
                 load: &load,
                 asks: &asks,
                 seed,
@@ -152,8 +150,14 @@ impl Engine {
                 drain,
                 events: &events,
                 interrupt: &interrupt,
-            })
-            .await;
+            };
+            drive.open_connections().await;
+            let observer = Observer::start(watched, origin, &live, &events);
+            let complete = drive.run().await;
+            if load.in_flight.is_none() {
+                // An open loop opens as many as its worst moment took. Reports want descriptors too.
+                crews.iter().for_each(|crew| crew.carrier.pool.close_idle());
+            }
             Finished { complete, client: observer.finish().await }
         })
     }
@@ -200,7 +204,7 @@ impl Engine {
             let pool = Pool::new(network, origin, http2);
             probe::ask(&pool, request, timeouts)
                 .await
-                .map_err(|failure| failures::redacted(failure, &terms.secrets))
+                .map_err(|failure| failures::presentable(failure, &terms.secrets))
         })
     }
 
@@ -241,6 +245,6 @@ impl Engine {
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine").field("target", &self.settings.target).finish_non_exhaustive()
+        f.debug_struct("Engine").field("settings", &self.settings).finish_non_exhaustive()
     }
 }

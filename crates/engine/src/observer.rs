@@ -36,15 +36,16 @@ struct Probed {
 }
 
 /// A worker to be watched: its runtime, and the timer that belongs to it.
-pub(crate) struct Watched<'a> {
-    pub(crate) runtime: &'a tokio::runtime::Handle,
-    pub(crate) timer: &'a Timer,
+#[derive(Debug)]
+pub(crate) struct Watched {
+    pub(crate) runtime: tokio::runtime::Handle,
+    pub(crate) timer: Timer,
 }
 
 impl Observer {
     /// Begins to watch `workers`; pulses go into `events`.
-    pub(crate) fn start<'a>(
-        workers: impl Iterator<Item = Watched<'a>>,
+    pub(crate) fn start(
+        workers: Vec<Watched>,
         origin: Instant,
         live: &Arc<Live>,
         events: &Sender<Event>,
@@ -53,6 +54,7 @@ impl Observer {
         let worst = Arc::new(AtomicU64::new(0));
         let mut pulse = None;
         let probes = workers
+            .into_iter()
             .map(|worker| {
                 if pulse.is_none() {
                     let pulses = Pulses {
@@ -63,7 +65,7 @@ impl Observer {
                     };
                     pulse = Some(worker.runtime.spawn(pulses.beat(over.clone())));
                 }
-                worker.runtime.spawn(probe(worker.timer.clone(), Arc::clone(&worst), over.clone()))
+                worker.runtime.spawn(probe(worker.timer, Arc::clone(&worst), over.clone()))
             })
             .collect();
         Self { probes, pulse: pulse.expect("an engine has at least one worker"), running }
@@ -104,9 +106,8 @@ async fn probe(timer: Timer, worst: Arc<AtomicU64>, mut over: watch::Receiver<()
         }
         let now = Instant::now();
         let late = u64::try_from((now - next).as_nanos()).unwrap_or(u64::MAX);
-        lags.push(late);
         worst.fetch_max(late, Ordering::Relaxed);
-        // After a long stall the probes that it swallowed are not made up for: one stall is one lag.
+        book(late, &mut lags);
         next = (next + PROBE_EVERY).max(now);
     }
     let (user, system) = match (before, usage(THIS_THREAD)) {
@@ -117,6 +118,15 @@ async fn probe(timer: Timer, worst: Arc<AtomicU64>, mut over: watch::Receiver<()
         _ => (0, 0),
     };
     Probed { lags, cpu_user: user, cpu_system: system }
+}
+
+/// Books a lag, and those of the probes that it swallowed: one that should have fired a while into the stall was late by what was
+/// left of it. So a percentile of lags is a share of time, however few stalls there were.
+fn book(late: u64, lags: &mut Vec<u64>) {
+    let every = u64::try_from(PROBE_EVERY.as_nanos()).unwrap_or(u64::MAX);
+    lags.push(late);
+    let swallowed = (late / every).min(MOST_SWALLOWED);
+    lags.extend((1..=swallowed).map(|n| late - n * every));
 }
 
 /// What makes the pulses.
@@ -179,4 +189,26 @@ const THIS_THREAD: UsageWho = UsageWho::RUSAGE_SELF;
 /// of a core.
 const PROBE_EVERY: Duration = Duration::from_millis(2);
 
+/// The probes of a hundred seconds: a machine that slept for longer has told enough.
+const MOST_SWALLOWED: u64 = 50_000;
+
 const PULSE_EVERY: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stall_counts_for_as_long_as_it_lasted() {
+        let mut lags = Vec::new();
+        book(7_000_000, &mut lags);
+        assert_eq!(lags, [7_000_000, 5_000_000, 3_000_000, 1_000_000]);
+    }
+
+    #[test]
+    fn an_ordinary_wake_up_is_one_lag() {
+        let mut lags = Vec::new();
+        book(80_000, &mut lags);
+        assert_eq!(lags, [80_000]);
+    }
+}

@@ -17,6 +17,8 @@ pub(crate) struct Reading {
 enum Form {
     Events(sse::Decoder),
     Whole(Vec<u8>),
+    /// Not what any API sends: its type and its words.
+    Page(String, Vec<u8>),
 }
 
 /// What the response has told so far.
@@ -63,6 +65,12 @@ impl Reading {
         Self { api, form: Form::Whole(Vec::new()), told: Told::default() }
     }
 
+    /// A page in place of an API's response.
+    pub(crate) fn page(api: &'static dyn Api, content_type: &str) -> Self {
+        let form = Form::Page(content_type.to_owned(), Vec::new());
+        Self { api, form, told: Told::default() }
+    }
+
     /// Whether the response is a stream.
     pub(crate) const fn is_streamed(&self) -> bool {
         matches!(self.form, Form::Events(_))
@@ -88,6 +96,10 @@ impl Reading {
         let before = self.told.chunks.len();
         match &mut self.form {
             Form::Whole(body) => body.extend_from_slice(bytes),
+            Form::Page(_, words) => {
+                let room = SHOWN.saturating_sub(words.len());
+                words.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            }
             Form::Events(decoder) => {
                 let (api, told) = (self.api, &mut self.told);
                 let pushed = decoder.push(bytes, |event| told.event(api, event.data, at));
@@ -103,6 +115,11 @@ impl Reading {
     pub(crate) fn finish(mut self, at: Offset) -> Read {
         match self.form {
             Form::Whole(body) => self.told.body(self.api, &body, at),
+            Form::Page(content_type, words) => {
+                let words = tokometer_wire::error_message(&words);
+                let message = format!("not a response of the API but {content_type}: {words}");
+                self.told.fail(FailureKind::BadJson, message);
+            }
             Form::Events(mut decoder) => {
                 let (api, told) = (self.api, &mut self.told);
                 // Some servers end without the last event's blank line: what can be read was whole, what cannot was cut.
@@ -119,7 +136,9 @@ impl Reading {
 
     /// The response broke off with `failure`, unless it had said before that it failed or was complete.
     pub(crate) fn abandon(mut self, failure: Failure) -> Read {
-        if !self.told.done {
+        if self.told.done {
+            self.told.end_of_stream();
+        } else {
             self.told.failure.get_or_insert(failure);
         }
         self.told.read()
@@ -242,8 +261,8 @@ const fn channel(channel: tokometer_wire::Channel) -> Channel {
     }
 }
 
-/// How much of an unreadable event is shown.
-const SHOWN: usize = 200;
+/// How much of an unreadable event is looked at; what is kept of it is shortened later, after secrets are taken out.
+const SHOWN: usize = 16 << 10;
 
 /// Chunks for which room is made at once; a longer response makes room as it comes.
 const LONGEST_EXPECTED: usize = 4096;
@@ -382,6 +401,14 @@ mod tests {
     }
 
     #[test]
+    fn done_without_output_is_empty_however_the_stream_ends() {
+        let mut reading = Reading::events(chat(), 0);
+        reading.push(format!("data: {ROLE}\n\ndata: [DONE]\n\n").as_bytes(), at(1));
+        let reset = Failure::new(FailureKind::Reset, "gone");
+        assert_eq!(kind(&reading.abandon(reset)), Some(FailureKind::EmptyStream));
+    }
+
+    #[test]
     fn a_whole_body_is_one_chunk() {
         let mut reading = Reading::whole(chat());
         reading.push(
@@ -395,6 +422,15 @@ mod tests {
         let read = reading.finish(at(3));
         assert_eq!((read.chunks.len(), read.chunks[0].at), (1, at(3)));
         assert_eq!(kind(&read), None);
+    }
+
+    #[test]
+    fn a_page_in_place_of_a_response_is_told_with_its_words() {
+        let mut reading = Reading::page(chat(), "text/html");
+        reading.push(b"<html><title>Please log in</title></html>", at(1));
+        let failure = reading.finish(at(1)).failure.unwrap();
+        assert_eq!(failure.kind, FailureKind::BadJson);
+        assert!(failure.message.contains("text/html") && failure.message.contains("Please log in"));
     }
 
     #[test]

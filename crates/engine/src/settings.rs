@@ -9,7 +9,7 @@ use hyper::http::uri::InvalidUri;
 use tokometer_wire::Api;
 
 /// What stays the same for every request of a run.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// Where requests go.
     pub target: Target,
@@ -19,6 +19,8 @@ pub struct Settings {
     pub stream: bool,
     /// Headers of every request: names and values. Values may be secret and are never shown.
     pub headers: Vec<(String, String)>,
+    /// What no message may repeat, even if the server does: keys, tokens, whatever their length.
+    pub secrets: Vec<String>,
     /// Time limits.
     pub timeouts: Timeouts,
     /// How far the server's certificate is trusted.
@@ -128,25 +130,18 @@ impl Settings {
         let failed = |why| SettingsError::Url { url: absolute.clone(), why };
         text.parse().map_err(|error: InvalidUri| failed(error.to_string()))
     }
+}
 
-    /// What no message may repeat: the values of headers that authenticate, whole and without their scheme.
-    pub(crate) fn secrets(&self) -> Vec<String> {
-        let values =
-            self.headers.iter().filter(|(name, _)| is_secret(name)).map(|(_, value)| value);
-        let parts = values.flat_map(|value| value.split(' ').map(str::to_owned));
-        // Short parts are schemes ("Bearer") and would blot out ordinary words.
-        parts.filter(|part| part.len() > LONGEST_SCHEME).collect()
+// Neither headers nor secrets are shown.
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings")
+            .field("host", &self.target.host)
+            .field("port", &self.target.port)
+            .field("api", &self.api.name())
+            .finish_non_exhaustive()
     }
 }
-
-/// Whether a header's value authenticates.
-fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    ["auth", "key", "token", "secret", "cookie", "password"].iter().any(|word| name.contains(word))
-}
-
-/// The longest name of an HTTP authentication scheme in use, `Negotiate` and `Bearer` among them.
-const LONGEST_SCHEME: usize = 9;
 
 impl Target {
     /// Reads `http://host:8000/v1/chat/completions`.

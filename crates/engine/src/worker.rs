@@ -11,6 +11,8 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use tokometer_clock::Timer;
 
+use crate::observer::Watched;
+
 /// A worker thread. It ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Worker {
@@ -46,6 +48,13 @@ impl Worker {
         let (runtime, timer) =
             started.recv().map_err(|_| io::Error::other("the worker died at once"))??;
         Ok(Self { runtime, timer, stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Worker {
+    /// What an observer needs of it.
+    pub(crate) fn watched(&self) -> Watched {
+        Watched { runtime: self.runtime.clone(), timer: self.timer.clone() }
     }
 }
 

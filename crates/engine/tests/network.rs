@@ -33,6 +33,7 @@ fn settings(url: &str) -> Settings {
         api: tokometer_wire::by_name("openai-chat").unwrap(),
         stream: true,
         headers: Vec::new(),
+        secrets: Vec::new(),
         timeouts: Timeouts::default(),
         tls: Tls::default(),
         http2: false,
@@ -166,11 +167,15 @@ fn a_plain_server_fails_the_tls_handshake() {
 
 /// A simulator behind TLS, with a certificate of its own making: its port, and the certificate's file.
 fn secured() -> (u16, tempfile::TempDir, PathBuf) {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    // As `openssl req -x509` makes them: signed by itself, and marked as an authority.
+    let mut wanted = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    wanted.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let signing_key = rcgen::KeyPair::generate().unwrap();
+    let cert = wanted.self_signed(&signing_key).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ca.pem");
-    std::fs::write(&path, made.cert.pem()).unwrap();
-    let key = PrivateKeyDer::from_pem_slice(made.signing_key.serialize_pem().as_bytes()).unwrap();
+    std::fs::write(&path, cert.pem()).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(signing_key.serialize_pem().as_bytes()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -280,8 +285,37 @@ fn a_key_that_the_server_repeats_is_in_no_record() {
         }
     });
     let headers = vec![("authorization".to_owned(), "Bearer sk-very-secret-1".to_owned())];
-    let records = run(Settings { headers, ..settings(&url) }, 1, 1);
+    let secrets = vec!["sk-very-secret-1".to_owned()];
+    let records = run(Settings { headers, secrets, ..settings(&url) }, 1, 1);
     let failure = records[0].failure().unwrap();
     assert_eq!(failure.kind, FailureKind::Status(401));
     assert_eq!(failure.message, "the key *** is wrong");
+}
+
+/// The test runs itself again where descriptors are few: a limit holds for a whole process.
+#[cfg(unix)]
+#[test]
+fn a_process_without_descriptors_left_says_so() {
+    const CHILD: &str = "TOKOMETER_TEST_WITH_FEW_DESCRIPTORS";
+    if let Ok(address) = std::env::var(CHILD) {
+        let records = run(settings(&chat("http", address.parse().unwrap())), 100, 100);
+        let failures: Vec<_> = records.iter().filter_map(Record::failure).collect();
+        assert!(!failures.is_empty());
+        assert!(
+            failures.iter().all(|failure| failure.kind == FailureKind::OutOfDescriptors),
+            "{failures:?}"
+        );
+        return;
+    }
+    let sim = simulator("ttft_ms=300&itl_ms=1");
+    let child = std::process::Command::new("sh")
+        .args([
+            "-c",
+            "ulimit -n 60 && exec \"$0\" --exact a_process_without_descriptors_left_says_so",
+        ])
+        .arg(std::env::current_exe().unwrap())
+        .env(CHILD, sim.address().to_string())
+        .output()
+        .unwrap();
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
 }

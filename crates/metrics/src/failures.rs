@@ -36,7 +36,7 @@ impl FailureGroup {
     /// How many messages are kept of each kind.
     pub const MESSAGES: usize = 3;
 
-    /// Groups the failures among `records`, the most frequent kind first.
+    /// Groups the failures among `records`, the most frequent kind first, and last of all those that the user cancelled.
     pub fn of<'a>(records: impl IntoIterator<Item = &'a Record>) -> Vec<Self> {
         let mut kinds: BTreeMap<FailureKind, BTreeMap<String, MessageGroup>> = BTreeMap::new();
         for record in records {
@@ -52,8 +52,13 @@ impl FailureGroup {
         }
         let mut groups: Vec<_> =
             kinds.into_iter().map(|(kind, messages)| Self::new(kind, messages)).collect();
-        groups.sort_by_key(|group| std::cmp::Reverse(group.count));
+        groups.sort_by_key(|group| (group.cancelled(), std::cmp::Reverse(group.count)));
         groups
+    }
+
+    /// Whether these requests were cancelled by the user: nobody's failing.
+    pub fn cancelled(&self) -> bool {
+        self.kind == FailureKind::Cancelled
     }
 
     fn new(kind: FailureKind, messages: BTreeMap<String, MessageGroup>) -> Self {
@@ -100,6 +105,18 @@ mod tests {
         assert_eq!(counted, [(FailureKind::Status(503), 2), (FailureKind::Reset, 1)]);
         assert_eq!(groups[0].messages[0].index, 2);
         assert_eq!(groups[0].messages[0].request_id, "r-2");
+    }
+
+    #[test]
+    fn what_the_user_cancelled_comes_last_however_frequent() {
+        let records = [
+            failed(0, FailureKind::Cancelled, "the run was stopped"),
+            failed(1, FailureKind::Cancelled, "the run was stopped"),
+            failed(2, FailureKind::Reset, "connection reset by peer"),
+        ];
+        let groups = FailureGroup::of(&records);
+        let told: Vec<_> = groups.iter().map(|group| (group.cancelled(), group.count)).collect();
+        assert_eq!(told, [(false, 1), (true, 2)]);
     }
 
     #[test]

@@ -2,8 +2,11 @@
 //!
 //! Deliberately decides nothing about figures: it selects and counts, the catalog defines.
 
-use tokometer_record::{ClientUse, Offset, Phase, Point, PointLog, Record};
+use std::time::Duration;
 
+use tokometer_record::{ClientUse, FailureKind, Offset, Phase, Point, PointLog, Pulse, Record};
+
+use crate::Window;
 use crate::concurrency::{self, Flight};
 
 /// One point of a run.
@@ -17,6 +20,9 @@ pub struct Run<'a> {
     pub measured: Vec<&'a Record>,
     /// What the client used. `None` if the log has no end.
     pub client: Option<&'a ClientUse>,
+    /// The client's own state, about once a second.
+    pub pulses: &'a [Pulse],
+    window: Window,
 }
 
 impl<'a> Run<'a> {
@@ -27,7 +33,8 @@ impl<'a> Run<'a> {
         let measured =
             all.iter().copied().filter(|record| record.phase == Phase::Measured).collect();
         let client = log.end.as_ref().map(|end| &end.client);
-        Self { point: &log.point, all, measured, client }
+        let window = log.records.iter().collect();
+        Self { point: &log.point, all, measured, client, pulses: &log.pulses, window }
     }
 
     /// The measured requests that succeeded.
@@ -35,54 +42,61 @@ impl<'a> Run<'a> {
         self.measured.iter().copied().filter(|record| record.succeeded())
     }
 
-    /// From the first start to the last end of a measured request. `None` if there are none.
-    pub fn window(&self) -> Option<(Offset, Offset)> {
-        let first = self.measured.first()?.started;
-        let last = self.measured.iter().map(|record| record.end).max()?;
-        Some((first, last))
+    /// The measured requests that the user cancelled.
+    pub fn cancelled(&self) -> impl Iterator<Item = &'a Record> {
+        let kind = |record: &Record| record.failure().map(|failure| failure.kind);
+        self.measured.iter().copied().filter(move |r| kind(r) == Some(FailureKind::Cancelled))
     }
 
-    /// The length of [`Run::window`] in seconds. `None` if there is none or it is no time at all.
-    pub fn duration(&self) -> Option<f64> {
-        let (first, last) = self.window()?;
-        Some((last - first).as_secs_f64()).filter(|&length| length > 0.0)
+    /// From when to when the figures are taken.
+    pub const fn window(&self) -> Window {
+        self.window
     }
 
     /// The most requests in flight at once from the first measured start on, those of the warm-up included.
     pub fn peak_concurrency(&self) -> Option<u64> {
-        let (first, _) = self.window()?;
+        let (first, _) = self.window.span()?;
         Some(concurrency::peak(&flights(&self.all), first))
     }
 
     /// The mean number of measured requests in flight over the run's duration.
     pub fn mean_concurrency(&self) -> Option<f64> {
-        let (first, last) = self.window()?;
+        let (first, last) = self.window.span()?;
         concurrency::mean(&flights(&self.measured), first, last)
     }
 
-    /// The mean number of requests in flight while further ones still waited for a place: from the first measured start to the
-    /// last. `None` if that is no time at all.
+    /// The mean number of requests in flight while further ones still waited for a place: from the first measured start, or
+    /// under a cap from the start that first took the last place if that is later, to the last measured start. `None` if that is
+    /// no time at all.
     pub fn held_concurrency(&self) -> Option<f64> {
-        let (first, _) = self.window()?;
-        concurrency::mean(&flights(&self.all), first, self.measured.last()?.started)
+        let first = self.measured.first()?.started;
+        let last_place = self.point.concurrency.and_then(|places| places.checked_sub(1));
+        let filled = last_place.and_then(|place| self.all.get(place)).map(|record| record.started);
+        let from = filled.map_or(first, |filled| filled.max(first));
+        concurrency::mean(&flights(&self.all), from, self.measured.last()?.started)
+    }
+
+    /// How long a measured request takes its place, from its start to its end: the mean in seconds. `None` if there are none.
+    pub fn place_time(&self) -> Option<f64> {
+        let taken: Duration = self.measured.iter().map(|record| record.end - record.started).sum();
+        (!self.measured.is_empty()).then(|| taken.as_secs_f64() / self.measured.len() as f64)
     }
 
     /// For each measured request, by how many seconds the client was late to start it: from the moment at which it was
     /// scheduled and, under a cap of requests in flight, a place was free.
     ///
     /// Under a cap of c the i-th request can start once i − c + 1 have ended. Waiting for that is the plan's doing and not
-    /// lateness.
+    /// lateness. Requests are told by their index: a log without an end lacks those that were in flight then.
     pub fn lateness(&self) -> impl Iterator<Item = f64> {
         let mut ends: Vec<Offset> = self.all.iter().map(|record| record.end).collect();
         ends.sort_unstable();
         let cap = self.point.concurrency;
-        self.all.iter().enumerate().filter(|(_, record)| record.phase == Phase::Measured).map(
-            move |(rank, record)| {
-                let ended = cap.and_then(|cap| rank.checked_sub(cap));
-                let free = ended.and_then(|rank| ends.get(rank)).copied().unwrap_or(Offset::ZERO);
-                (record.started - record.scheduled.max(free)).as_secs_f64()
-            },
-        )
+        self.measured.iter().map(move |record| {
+            let index = usize::try_from(record.index).unwrap_or(usize::MAX);
+            let ended = cap.and_then(|cap| index.checked_sub(cap));
+            let free = ended.and_then(|rank| ends.get(rank)).copied().unwrap_or(Offset::ZERO);
+            (record.started - record.scheduled.max(free)).as_secs_f64()
+        })
     }
 
     /// Sends per second that the schedule wanted: requests after the first over the time from the first scheduled moment to
@@ -114,20 +128,12 @@ mod tests {
     use crate::summary::testing::{Changed, ms, ok, point_log};
 
     #[test]
-    fn the_window_ends_with_the_last_failure() {
-        let log = point_log([ok(0, 10, &[20, 30]), ok(1, 15, &[20]).failing_at(99)]);
-        let run = Run::of(&log);
-        assert_eq!(run.window(), Some((ms(10), ms(99))));
-        assert_eq!(run.duration(), Some(0.089));
-    }
-
-    #[test]
     fn warm_up_is_in_flight_but_not_measured() {
         let log = point_log([ok(0, 0, &[50]).warming_up(), ok(1, 10, &[20]), ok(2, 30, &[40])]);
         let run = Run::of(&log);
         assert_eq!(run.measured.len(), 2);
         assert_eq!(run.peak_concurrency(), Some(2));
-        assert_eq!(run.window(), Some((ms(10), ms(40))));
+        assert_eq!(run.window().span(), Some((ms(10), ms(40))));
     }
 
     #[test]
@@ -162,10 +168,29 @@ mod tests {
     fn an_empty_point_has_no_figures() {
         let log = point_log([]);
         let run = Run::of(&log);
-        assert_eq!(run.window(), None);
-        assert_eq!(run.duration(), None);
+        assert_eq!(run.window().duration(), None);
         assert_eq!(run.peak_concurrency(), None);
         assert_eq!(run.mean_concurrency(), None);
         assert_eq!(run.achieved_rate(), None);
+        assert_eq!((run.held_concurrency(), run.place_time()), (None, None));
+    }
+
+    #[test]
+    fn places_that_are_still_being_filled_are_not_idle() {
+        // Three places, filled at 0, 10 and 20 ms, and each handed on without a gap.
+        let starts = [(0, 40), (10, 60), (20, 80), (40, 90), (60, 100), (80, 110)];
+        let mut log = point_log((0..).zip(starts).map(|(i, (start, end))| ok(i, start, &[end])));
+        log.point.concurrency = Some(3);
+        let run = Run::of(&log);
+        assert_eq!(run.held_concurrency(), Some(3.0));
+        assert_eq!(run.place_time().map(|seconds| (seconds * 1e6).round()), Some(45_000.0));
+    }
+
+    #[test]
+    fn a_request_that_the_log_lacks_still_has_its_place() {
+        // Two places; request 0 holds one of them for good, and the others follow each other in the second.
+        let mut log = point_log((1..5).map(|i| ok(i, i * 10, &[i * 10 + 10]).scheduled_at(10)));
+        log.point.concurrency = Some(2);
+        assert!(Run::of(&log).lateness().all(|late| late == 0.0));
     }
 }

@@ -7,6 +7,7 @@
 use tokometer_record::{Offset, Record};
 
 use crate::Run;
+use crate::window::completed;
 
 /// The tokens that had arrived, at the moments at which requests completed.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -64,8 +65,8 @@ impl Timeline {
 
     /// The timeline of a run. Empty if nothing succeeded.
     pub fn of(run: &Run<'_>) -> Self {
-        let Some((begin, _)) = run.window() else { return Self::default() };
-        let mut completions: Vec<Offset> = run.successes().map(|record| record.end).collect();
+        let Some((begin, _)) = run.window().span() else { return Self::default() };
+        let mut completions: Vec<Offset> = run.successes().map(completed).collect();
         completions.sort_unstable();
         let Some(&last) = completions.last() else { return Self { begin, ..Self::default() } };
 

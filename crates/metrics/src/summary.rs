@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use tokometer_record::{ClientUse, Connection, Phase, Point, PointLog};
 
 use crate::catalog::{self, E2E, ICL, METRICS, Metric, TTFT};
-use crate::verdict::{Evidence, Verdict, judge};
-use crate::{Distribution, FailureGroup, LengthCheck, Run, Timeline, TokenSources};
+use crate::verdict::{Evidence, Verdict, judge, telling};
+use crate::{Distribution, FailureGroup, LengthCheck, Run, Stall, Timeline, TokenSources};
 
 /// Everything that any report prints of a point.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,7 +21,9 @@ pub struct PointSummary {
     pub ending: Ending,
     /// Whether the figures are the server's.
     pub verdict: Verdict,
-    /// Why requests failed, the most frequent kind first.
+    /// The client's worst stall, where it was long enough and touched enough requests to be told.
+    pub stall: Option<Stall>,
+    /// Why requests failed, the most frequent kind first, and last those that the user cancelled.
     pub failures: Vec<FailureGroup>,
     /// Who counted the tokens.
     pub tokens: TokenSources,
@@ -48,6 +50,8 @@ pub struct Counts {
     pub succeeded: u64,
     /// Of those, how many failed.
     pub failed: u64,
+    /// Of those that failed, how many the user cancelled.
+    pub cancelled: u64,
     /// Of those measured, how many asked for a stream.
     pub streamed: u64,
     /// Requests of the warm-up.
@@ -56,6 +60,18 @@ pub struct Counts {
     pub warmup_failed: u64,
     /// Of those measured, how many had to open a connection.
     pub connections_opened: u64,
+}
+
+impl Counts {
+    /// Requests that failed without the user's doing: the service's failures, or the network's.
+    pub const fn broken(&self) -> u64 {
+        self.failed - self.cancelled
+    }
+
+    /// Requests that succeeded or failed without the user's doing.
+    pub const fn tried(&self) -> u64 {
+        self.measured - self.cancelled
+    }
 }
 
 /// Whether a point came to its end.
@@ -103,6 +119,7 @@ pub fn summarize(log: &PointLog) -> PointSummary {
         counts: counts(&run),
         ending: ending(log),
         verdict: judge(&evidence),
+        stall: Stall::worst(&run).filter(|stall| telling(stall, &evidence)),
         failures: FailureGroup::of(run.measured.iter().copied()),
         tokens: TokenSources::of(run.successes()),
         itl_estimated: run.successes().any(catalog::itl_is_estimated),
@@ -125,6 +142,7 @@ fn counts(run: &Run<'_>) -> Counts {
         measured,
         succeeded,
         failed: measured - succeeded,
+        cancelled: run.cancelled().count() as u64,
         streamed: run.measured.iter().filter(|record| record.streamed).count() as u64,
         warmup: warmup.clone().count() as u64,
         warmup_failed: warmup.filter(|record| !record.succeeded()).count() as u64,
@@ -146,7 +164,7 @@ pub(crate) mod testing {
 
     use tokometer_record::{
         Channel, Chunk, ClientUse, Connection, Failure, FailureKind, Offset, Outcome, OutputTokens,
-        Phase, Point, PointEnd, PointLog, PromptTokens, Record, TokenSource,
+        Phase, Point, PointEnd, PointLog, PromptTokens, Pulse, Record, TokenSource,
     };
 
     pub(crate) fn ms(moment: u64) -> Offset {
@@ -228,13 +246,33 @@ pub(crate) mod testing {
         let point = Point { requests: records.len() as u64, ..Point::default() };
         PointLog { point, records, pulses: Vec::new(), end: Some(end) }
     }
+
+    /// The log with a client whose event loop was late by so many nanoseconds, at p99 and at worst.
+    pub(crate) fn probed(mut log: PointLog, p99: u64, worst: u64) -> PointLog {
+        let client = &mut log.end.as_mut().unwrap().client;
+        (client.loop_lag_p99, client.loop_lag_max, client.loop_lag_probes) = (p99, worst, 1_000);
+        log
+    }
+
+    /// The log of a program that was killed after these pulses.
+    pub(crate) fn killed<const N: usize>(mut log: PointLog, pulses: [Pulse; N]) -> PointLog {
+        log.pulses = pulses.to_vec();
+        log.end = None;
+        log
+    }
+
+    /// A pulse at a moment, whose second had this lag at worst, and until which so much processor time was used.
+    pub(crate) fn pulse(at: u64, lag: u64, cpu: u64) -> Pulse {
+        let [loop_lag, cpu] = [lag, cpu].map(|millis| millis * 1_000_000);
+        Pulse { at: ms(at), in_flight: 0, loop_lag, cpu }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use tokometer_record::{FailureKind, OutputTokens, TokenSource};
 
-    use super::testing::{Changed, failed, ok, point_log};
+    use super::testing::{Changed, failed, killed, ok, point_log, probed, pulse};
     use super::*;
     use crate::catalog::{DURATION, LAG, OUTPUT_TOKENS, SUCCESS_RATE, TPOT};
     use crate::quantile::Percentile;
@@ -247,11 +285,12 @@ mod tests {
             failed(2, FailureKind::Status(503), "overloaded"),
             ok(3, 0, &[5]).warming_up(),
         ]);
-        let summary = summarize(&log);
+        let summary = summarize(&probed(log, 100_000, 300_000));
         let counts = Counts {
             measured: 3,
             succeeded: 2,
             failed: 1,
+            cancelled: 0,
             streamed: 3,
             warmup: 1,
             warmup_failed: 0,
@@ -280,6 +319,51 @@ mod tests {
         assert_eq!(summary.mean(&TTFT), None);
         assert_eq!(summary.mean(&E2E), None);
         assert_eq!(summary.figure(&SUCCESS_RATE), Some(0.0));
+    }
+
+    #[test]
+    fn requests_that_the_user_cancelled_stay_in_the_denominator() {
+        let cancelled = |index| failed(index, FailureKind::Cancelled, "the run was stopped");
+        let log =
+            point_log([ok(0, 0, &[10]), cancelled(1), cancelled(2), ok(3, 0, &[]).failing_at(5)]);
+        let summary = summarize(&log);
+        let counts = summary.counts;
+        assert_eq!((counts.failed, counts.cancelled), (3, 2));
+        assert_eq!((counts.broken(), counts.tried()), (1, 2));
+        assert_eq!(summary.figure(&SUCCESS_RATE), Some(25.0));
+    }
+
+    #[test]
+    fn a_long_stall_is_told_if_it_touched_enough_requests() {
+        // Requests of 100 ms, one after the other: a second touches eleven or so of 200.
+        let log = point_log((0..200).map(|i| ok(i, i * 100, &[i * 100 + 100])));
+        let stalled = |worst| {
+            let mut log = probed(log.clone(), 100_000, worst);
+            log.pulses = vec![pulse(1_000, 1, 0), pulse(2_000, worst / 1_000_000, 0)];
+            summarize(&log)
+        };
+        assert_eq!(stalled(49_000_000).stall, None);
+        let told = stalled(60_000_000);
+        assert_eq!(told.stall.map(|stall| (stall.length, stall.touched)), Some((0.06, 12)));
+        assert!(told.verdict.is_valid());
+    }
+
+    #[test]
+    fn a_stall_between_requests_is_not_told() {
+        let mut log = probed(point_log([ok(0, 0, &[100]), ok(1, 9_000, &[9_100])]), 0, 90_000_000);
+        log.pulses = vec![pulse(1_000, 1, 0), pulse(2_000, 90, 0), pulse(9_000, 1, 0)];
+        assert_eq!(summarize(&log).stall, None);
+    }
+
+    #[test]
+    fn a_killed_run_is_not_valid_without_evidence() {
+        let log = point_log((0..20).map(|i| ok(i, i * 100, &[i * 100 + 100])));
+        assert_eq!(summarize(&killed(log.clone(), [])).verdict.key(), "not_judged");
+        let calm = killed(log, [pulse(1_000, 1, 0), pulse(2_000, 2, 100)]);
+        assert_eq!(summarize(&calm).verdict, Verdict::Valid);
+        assert_eq!(summarize(&calm).figure(&catalog::CLIENT_CPU), Some(10.0));
+        assert_eq!(summarize(&calm).figure(&catalog::LOOP_LAG_P99), None);
+        assert_eq!(summarize(&calm).figure(&catalog::LOOP_LAG_MAX), Some(0.002));
     }
 
     #[test]

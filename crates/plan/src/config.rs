@@ -49,7 +49,7 @@ pub struct Config {
 #[serde(deny_unknown_fields, default)]
 pub struct Target {
     /// The endpoint: `http://127.0.0.1:8000/v1/chat/completions`. A path that ends in no endpoint is completed.
-    /// `sim://?ttft_ms=200&itl_ms=20` starts the embedded simulator. May hold `${VARIABLE}`.
+    /// `sim://?ttft_ms=200&itl_ms=20` starts the embedded simulator. Its query may hold `${VARIABLE}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// The API. `openai` (the default) is chat completions or completions, by the URL.
@@ -119,7 +119,8 @@ pub struct Load {
     /// Closed loop: the first of the same stream. Open loop: a phase of their own. (default: 0)
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warmup: Option<Amount>,
-    /// No request of a point is sent later than this after its first measured one was due; those in flight are awaited.
+    /// No request of a point is sent later than this after its first measured one was sent (in open loop, after the schedule
+    /// began); those in flight are awaited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration: Option<Span>,
     /// The pause between two points (default: 5s).

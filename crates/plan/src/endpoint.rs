@@ -14,15 +14,33 @@ pub(crate) struct Endpoint {
     pub(crate) url: Url,
     /// The API.
     pub(crate) api: &'static dyn Api,
-    /// Whether the URL, before it was turned to completions for token ids, was a chat endpoint.
-    pub(crate) chat: bool,
+    /// What the URL led to before it was turned to completions for token ids.
+    pub(crate) typed: Kind,
+}
+
+/// What an endpoint takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Conversations.
+    Chat,
+    /// Text, or token ids.
+    Completions,
+}
+
+/// What prompts are sent as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Text, or conversations.
+    Words,
+    /// Token ids.
+    TokenIds,
 }
 
 /// Chooses by the API's name, where one is given, and by the URL.
 pub(crate) fn choose(
     url: Url,
     api: Option<&str>,
-    tokenize: bool,
+    form: Form,
     advice: &mut Vec<String>,
 ) -> Result<Endpoint, PlanError> {
     let wanted = match api.unwrap_or(BY_URL) {
@@ -56,9 +74,9 @@ pub(crate) fn choose(
             api
         }
     };
-    let chat = api.name() == DEFAULT;
-    if !(tokenize && chat) {
-        return Ok(Endpoint { url, api, chat });
+    let typed = if api.name() == DEFAULT { Kind::Chat } else { Kind::Completions };
+    if (form, typed) != (Form::TokenIds, Kind::Chat) {
+        return Ok(Endpoint { url, api, typed });
     }
     let api = by_name(COMPLETIONS).unwrap_or(api);
     if wanted.is_some() {
@@ -73,7 +91,7 @@ pub(crate) fn choose(
     if url.scheme != Scheme::Sim {
         advice.push(format!("token ids go to the completions endpoint: {url}"));
     }
-    Ok(Endpoint { url, api, chat })
+    Ok(Endpoint { url, api, typed })
 }
 
 fn complete(url: &mut Url, api: &'static dyn Api, advice: &mut Vec<String>) {

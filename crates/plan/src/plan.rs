@@ -17,7 +17,7 @@ use tokometer_workload::seed::Seed;
 
 use crate::config;
 use crate::config::{Config, FitMode, PrefixRole};
-use crate::secret::Filled;
+use crate::secret::{self, Filled};
 use crate::url::Url;
 use crate::written::{Amount, Between, Limit, Rate, Span};
 
@@ -302,6 +302,15 @@ impl Plan {
 }
 
 impl Target {
+    /// What no message may repeat, though a server does: the key, whatever a variable stands for, and the values of headers and
+    /// parameters whose names speak of a secret. Longer ones come first, none is empty.
+    pub fn secrets(&self) -> Vec<String> {
+        let key = self.key.iter().flat_map(|key| secret::of_header("Authorization", &key.secret));
+        let headers = self.headers.iter().flat_map(|(name, value)| secret::of_header(name, value));
+        let url = self.url.secrets();
+        secret::sought(key.chain(headers).chain(url.iter().map(String::as_str)))
+    }
+
     fn to_config(&self) -> config::Target {
         let limit = |limit| Some(Limit(limit));
         let written = |(name, value): &(String, Filled)| (name.clone(), value.written().to_owned());

@@ -17,6 +17,7 @@ use tokometer_workload::load::{Load, Stop, Warmup};
 use tokometer_workload::seed::Seed;
 
 use crate::config::{self, Config};
+use crate::endpoint::Form;
 use crate::error::PlanError;
 use crate::plan::{Generation, Output, Plan, Point};
 use crate::written::{Amount, Between, Span};
@@ -53,8 +54,11 @@ pub struct Resolved {
 pub fn resolve(config: Config, environment: &dyn Environment) -> Result<Resolved, PlanError> {
     let mut advice = Vec::new();
     let seed = Seed::new(config.seed.unwrap_or_else(|| environment.fresh_seed()));
-    let tokenize = config.prompts.tokenize.unwrap_or(false);
-    let (target, chat) = target::resolve(config.target, tokenize, environment, &mut advice)?;
+    let form = match config.prompts.tokenize {
+        Some(true) => Form::TokenIds,
+        _ => Form::Words,
+    };
+    let (target, typed) = target::resolve(config.target, form, environment, &mut advice)?;
     let offset = config.prompts.offset.unwrap_or(0);
     let warmup = config.load.warmup.unwrap_or(Amount::Count(0));
     let duration = config.load.duration.map(|Span(length)| length);
@@ -63,7 +67,7 @@ pub fn resolve(config: Config, environment: &dyn Environment) -> Result<Resolved
             .with_hint("leave it out to be limited by the number of requests alone"));
     }
     let points = points(&config.load.points, warmup, duration, seed, offset)?;
-    let prompts = prompts::resolve(config.prompts, chat, &target, environment)?;
+    let prompts = prompts::resolve(config.prompts, typed, &target, environment)?;
     advice.extend(points.iter().filter_map(partial_warmup).next());
     let plan = Plan {
         model: config.model.filter(|model| !model.is_empty()),
@@ -441,6 +445,15 @@ prompts: {dataset: random}
     }
 
     #[test]
+    fn everything_secret_is_known_to_whoever_repeats_a_servers_words() {
+        let changes = "target: {url: 'http://h/v1?sig=${KEY}', headers: {Authorization: 'Bearer ${TOKEN}', X-Team: blue}}";
+        let secrets = plan_of(changes).unwrap().plan.target.secrets();
+        assert_eq!(secrets, ["Bearer t0ken", "s3cret", "t0ken"]);
+        let secrets = plan_of("target: {api_key_env: KEY}").unwrap().plan.target.secrets();
+        assert_eq!(secrets, ["s3cret"]);
+    }
+
+    #[test]
     fn settings_that_contradict_each_other_are_refused() {
         insta::assert_snapshot!(refused("load: {points: []}"), @"
         load.points: there is no point to run
@@ -460,7 +473,7 @@ prompts: {dataset: random}
         ");
         insta::assert_snapshot!(refused("prompts: {dataset: openqa}"), @r#"
         prompts.path: the dataset openqa is read from a file, and none is given
-        hint: give a file of JSON lines such as {"question": "…"}, for example open_qa.jsonl of HC3-Chinese
+        hint: give JSON lines such as {"question": "…"}, for example open_qa.jsonl of HC3-Chinese
         "#);
         insta::assert_snapshot!(refused("prompts: {text: hello}"), @"
         prompts.dataset: random stands beside a text for every request
@@ -515,6 +528,10 @@ prompts: {dataset: random}
         insta::assert_snapshot!(refused("target: {proxy: 'http://h'}"), @"
         target.proxy: the proxy's port is missing
         hint: for example http://127.0.0.1:3128
+        ");
+        insta::assert_snapshot!(refused("target: {proxy: 'http://me:s3cret@h:3128'}"), @"
+        target.proxy: a proxy that wants a user name and a password is not in this version
+        hint: leave them out, or go through a proxy that wants none
         ");
         insta::assert_snapshot!(
             refused("target: {api_key_env: KEY, headers: {Authorization: 'x ${TOKEN}'}}"),

@@ -1,7 +1,8 @@
 //! Text that refers to environment variables, so that a secret is named in a plan and never held by it.
 //!
 //! [`Filled`] keeps both what was written and what it stands for, and shows only the former: in `Debug`, in YAML, in every
-//! message. What it stands for is had by [`Filled::expose`] alone.
+//! message. What it stands for is had by [`Filled::expose`] alone. Here too it is decided, once, whose values are secret, and in
+//! which forms a server that repeats them may do so.
 
 use std::fmt;
 
@@ -13,6 +14,8 @@ use crate::resolve::Environment;
 pub struct Filled {
     written: String,
     value: String,
+    /// What its variables stand for.
+    references: Vec<String>,
 }
 
 impl Filled {
@@ -26,6 +29,7 @@ impl Filled {
         environment: &dyn Environment,
     ) -> Result<Self, PlanError> {
         let mut value = String::with_capacity(written.len());
+        let mut references = Vec::new();
         let mut rest = written;
         while let Some(at) = rest.find("${") {
             let (before, from) = rest.split_at(at);
@@ -41,15 +45,13 @@ impl Filled {
                     "write ${NAME} for an environment variable, $${ for the characters",
                 ));
             };
-            let found = environment.variable(name).ok_or_else(|| {
-                PlanError::at(setting, format!("the environment variable {name} is not set"))
-                    .with_hint(format!("set it first: export {name}=…"))
-            })?;
+            let found = environment.variable(name).ok_or_else(|| not_set(name, setting))?;
             value.push_str(&found);
+            references.push(found);
             rest = after;
         }
         value.push_str(rest);
-        Ok(Self { written: written.to_owned(), value })
+        Ok(Self { written: written.to_owned(), value, references })
     }
 
     /// The text with its `${VARIABLE}`s, fit to be shown.
@@ -62,9 +64,14 @@ impl Filled {
         &self.value
     }
 
-    /// Whether anything in it is to be kept from sight.
-    pub fn is_reference(&self) -> bool {
-        self.written != self.value
+    /// Whether it refers to any variable, so that something in it is to be kept from sight.
+    pub const fn is_reference(&self) -> bool {
+        !self.references.is_empty()
+    }
+
+    /// What each of its variables stands for; never to be shown.
+    pub(crate) fn references(&self) -> impl Iterator<Item = &str> {
+        self.references.iter().map(String::as_str)
     }
 }
 
@@ -80,9 +87,63 @@ pub fn names_a_secret(name: &str) -> bool {
     name.split(['-', '_', '.']).any(|word| SECRET_WORDS.iter().any(|end| word.ends_with(end)))
 }
 
+/// What of a header no message may repeat: what its variables stand for and, where its name speaks of a secret, the whole value,
+/// what follows its scheme (`Bearer …`), and each cookie's value.
+pub(crate) fn of_header<'v>(name: &str, value: &'v Filled) -> Vec<&'v str> {
+    let mut secrets: Vec<&str> = value.references().collect();
+    if names_a_secret(name) {
+        let whole = value.expose().trim();
+        secrets.push(whole);
+        secrets.extend(whole.split_once(' ').map(|(_, credentials)| credentials));
+    }
+    if name.to_lowercase().ends_with("cookie") {
+        secrets.extend(value.expose().split(';').filter_map(|pair| Some(pair.split_once('=')?.1)));
+    }
+    secrets
+}
+
+/// The secrets as they are to be sought for: each once, none empty, longer ones first so that none is found in part, and also as
+/// JSON writes them.
+pub(crate) fn sought<'s>(secrets: impl IntoIterator<Item = &'s str>) -> Vec<String> {
+    let trimmed = secrets.into_iter().map(str::trim).filter(|secret| !secret.is_empty());
+    let mut sought: Vec<String> =
+        trimmed.flat_map(|secret| [secret.to_owned(), in_json(secret)]).collect();
+    sought.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    sought.dedup();
+    sought
+}
+
+fn in_json(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    quoted[1..quoted.len() - 1].to_owned()
+}
+
+/// A name is repeated only if it looks like one: a key put where its variable's name belongs is not.
+fn not_set(name: &str, setting: &str) -> PlanError {
+    let conventional = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    let error = |problem: &str| PlanError::at(setting, problem.to_owned());
+    match name.chars().all(conventional) {
+        true => error(&format!("the environment variable {name} is not set"))
+            .with_hint(format!("set it first: export {name}=…")),
+        false => error("the environment variable that it names is not set")
+            .with_hint("set it first: export NAME=…, and write its name here, not its value"),
+    }
+}
+
 /// How words end that name secrets.
-const SECRET_WORDS: &[&str] =
-    &["authorization", "auth", "key", "token", "secret", "cookie", "password", "credential"];
+const SECRET_WORDS: &[&str] = &[
+    "authorization",
+    "auth",
+    "key",
+    "token",
+    "secret",
+    "cookie",
+    "password",
+    "credential",
+    "credentials",
+    "sig",
+    "signature",
+];
 
 #[cfg(test)]
 mod tests {
@@ -125,11 +186,43 @@ mod tests {
 
     #[test]
     fn names_of_secrets_are_told_from_others() {
-        for name in ["Authorization", "X-Api-Key", "apikey", "access_token", "Cookie", "X-Auth"] {
+        for name in [
+            "Authorization",
+            "X-Api-Key",
+            "apikey",
+            "access_token",
+            "Cookie",
+            "X-Auth",
+            "X-Amz-Credential",
+            "client_credentials",
+            "sig",
+            "X-Amz-Signature",
+        ] {
             assert!(names_a_secret(name), "{name}");
         }
-        for name in ["X-Max-Tokens", "Accept", "X-Team", "keyboard", "User-Agent"] {
+        for name in ["X-Max-Tokens", "Accept", "X-Team", "keyboard", "User-Agent", "X-Design"] {
             assert!(!names_a_secret(name), "{name}");
         }
+    }
+
+    #[test]
+    fn of_a_secret_header_its_parts_are_secret_too() {
+        let secrets = |name, written| of_header(name, &fill(written).unwrap()).join("|");
+        assert_eq!(secrets("Authorization", "Basic ${TOKEN}"), "s3cret|Basic s3cret|s3cret");
+        assert_eq!(secrets("Cookie", "a=${TOKEN}; b=x"), "s3cret|a=s3cret; b=x|b=x|s3cret|x");
+        assert_eq!(secrets("X-Team", "${TOKEN} blue"), "s3cret");
+        assert_eq!(secrets("X-Team", "blue"), "");
+    }
+
+    #[test]
+    fn longer_secrets_are_sought_first_and_none_twice_or_empty() {
+        assert_eq!(sought(["k", "", "Bearer k", " k "]), ["Bearer k", "k"]);
+        assert_eq!(sought(["a\"b"]), ["a\\\"b", "a\"b"]);
+    }
+
+    #[test]
+    fn a_key_put_where_a_name_belongs_is_not_repeated() {
+        let error = fill("${sk_live_123}").unwrap_err();
+        assert!(!format!("{error:?}").contains("sk_live_123"), "{error:?}");
     }
 }

@@ -1,7 +1,8 @@
 //! The URL of a target, taken apart: scheme, authority, path and query.
 //!
 //! It is checked here so that a plan with an unusable URL never comes to be; what the engine needs of it, it reads for itself.
-//! User names and passwords inside a URL are refused: they would end up in logs.
+//! User names and passwords inside a URL are refused, for they would end up in logs; so are variables before its query, for the
+//! host and the path are shown.
 
 use std::fmt;
 
@@ -37,7 +38,8 @@ impl Url {
     /// Reads the URL `written` in the setting of that path.
     ///
     /// # Errors
-    /// If it is not an `http`, `https` or `sim` URL with a host, or holds a secret in plain sight.
+    /// If it is not an `http`, `https` or `sim` URL with a host, holds a secret in plain sight, or refers to a variable before its
+    /// query.
     pub fn parse(
         written: &str,
         setting: &str,
@@ -50,8 +52,12 @@ impl Url {
             Some((front, query)) => (front, Some(query)),
             None => (written.trim(), None),
         };
-        let front = Filled::look_up(front, setting, environment)?;
-        let front = front.expose();
+        if front.contains("${") {
+            return wrong(
+                "only the query of a URL may refer to variables: its host and path are shown",
+                "write the host and the path out, and secrets as parameters: ?api_key=${VARIABLE}",
+            );
+        }
         let query = query.map(|query| query.split('#').next().unwrap_or_default());
         let Some((scheme, rest)) = front.split_once("://") else {
             return wrong("not a URL: it has no http:// or https:// before the host", EXAMPLE);
@@ -85,6 +91,9 @@ impl Url {
                 .map_err(|problem| PlanError::at(setting, problem).with_hint(EXAMPLE))?,
         }
         let query = query.map(|query| look_up_query(query, setting, environment)).transpose()?;
+        if let (Scheme::Http | Scheme::Https, Some(query)) = (scheme, &query) {
+            check_query(query, setting)?;
+        }
         Ok(Self { scheme, authority: authority.into(), path: path.into(), query })
     }
 
@@ -97,6 +106,15 @@ impl Url {
     /// The URL with its secrets in it, to send requests to; never to be shown.
     pub fn expose(&self) -> String {
         self.text(self.query.as_ref().map(Filled::expose))
+    }
+
+    /// What of its query no message may repeat: what its variables stand for, and the values of parameters whose names speak of a
+    /// secret, as they are sent and as a server reads them.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        let Some(query) = &self.query else { return Vec::new() };
+        let named = pairs(query.expose()).filter(|(name, _)| names_a_secret(&decoded(name)));
+        let values = query.references().chain(named.map(|(_, value)| value));
+        values.flat_map(|value| [value.to_owned(), decoded(value)]).collect()
     }
 
     fn text(&self, query: Option<&str>) -> String {
@@ -146,13 +164,45 @@ fn look_up_query(
     setting: &str,
     environment: &dyn Environment,
 ) -> Result<Filled, PlanError> {
-    for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
-        if names_a_secret(name) && !value.contains("${") {
+    for (name, value) in pairs(query) {
+        if names_a_secret(&decoded(name)) && !value.contains("${") {
             return Err(PlanError::at(setting, format!("{name} holds a secret in plain sight"))
                 .with_hint(format!("name a variable instead: {name}=${{VARIABLE}}")));
         }
     }
     Filled::look_up(query, setting, environment)
+}
+
+/// Refuses what no request line can carry, without repeating it.
+fn check_query(query: &Filled, setting: &str) -> Result<(), PlanError> {
+    let unfit = |c: char| c.is_whitespace() || c.is_control() || "\"<>".contains(c);
+    match query.expose().contains(unfit) {
+        true => Err(PlanError::at(setting, "the query holds a blank, a quote or an angle bracket")
+            .with_hint("write such characters as %XX: a blank is %20")),
+        false => Ok(()),
+    }
+}
+
+fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
+    query.split('&').filter_map(|pair| pair.split_once('='))
+}
+
+/// The text with each `%XX` as the byte that it stands for, and `+` as a blank.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let hex = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        let byte = hex.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let (byte, after) = match (first, byte) {
+            (b'%', Some(byte)) => (byte, &after[2..]),
+            (b'+', _) => (b' ', after),
+            (&byte, _) => (byte, after),
+        };
+        bytes.push(byte);
+        rest = after;
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 const EXAMPLE: &str = "for example http://127.0.0.1:8000/v1/chat/completions";
@@ -163,7 +213,7 @@ mod tests {
     use crate::resolve::tests::Fixed;
 
     fn parse(written: &str) -> Result<Url, PlanError> {
-        Url::parse(written, "target.url", &Fixed::with([("HOST", "example"), ("CODE", "s3cret")]))
+        Url::parse(written, "target.url", &Fixed::with([("CODE", "s3cret")]))
     }
 
     #[test]
@@ -211,10 +261,35 @@ mod tests {
     #[test]
     fn a_secret_in_the_query_must_be_a_reference_and_is_not_shown() {
         assert!(parse("https://host/v1?api_key=s3cret").is_err());
-        let url = parse("https://${HOST}/v1?api_key=${CODE}").unwrap();
+        assert!(parse("https://host/v1?api%5Fkey=s3cret").is_err());
+        let url = parse("https://example/v1?api_key=${CODE}").unwrap();
         assert_eq!(url.to_string(), "https://example/v1?api_key=${CODE}");
         assert_eq!(url.expose(), "https://example/v1?api_key=s3cret");
         assert!(!format!("{url:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn a_variable_before_the_query_is_refused() {
+        for url in ["https://${HOST}/v1", "https://host/${CODE}/v1", "${CODE}://host", "${CODE}"] {
+            let error = parse(url).unwrap_err();
+            assert!(error.to_string().contains("only the query"), "{error}");
+        }
+    }
+
+    #[test]
+    fn secrets_of_the_query_are_known_as_sent_and_as_read() {
+        let environment = Fixed::with([("TEAM", "blue"), ("CODE", "s%2Fx+y")]);
+        let url = "http://h/v1?v=1&team=${TEAM}&sig=a${CODE}";
+        let url = Url::parse(url, "target.url", &environment).unwrap();
+        let secrets = ["blue", "blue", "s%2Fx+y", "s/x y", "as%2Fx+y", "as/x y"];
+        assert_eq!(url.secrets(), secrets);
+    }
+
+    #[test]
+    fn what_no_query_can_hold_is_refused_and_not_repeated() {
+        let environment = Fixed::with([("CODE", "s3 cret")]);
+        let error = Url::parse("http://h/v1?key=${CODE}", "target.url", &environment).unwrap_err();
+        assert!(!format!("{error:?}").contains("cret"), "{error:?}");
     }
 
     #[test]

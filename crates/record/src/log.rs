@@ -164,6 +164,8 @@ pub struct End {
 #[derive(Debug)]
 pub struct Writer {
     out: BufWriter<File>,
+    /// Why an earlier line could not be written. Nothing is appended to a line that may be half there.
+    broken: Option<io::ErrorKind>,
 }
 
 impl Writer {
@@ -173,7 +175,7 @@ impl Writer {
     /// If the file exists or cannot be created.
     pub fn create(path: &Path) -> io::Result<Self> {
         let file = File::options().write(true).create_new(true).open(path)?;
-        Ok(Self { out: BufWriter::with_capacity(1 << 16, file) })
+        Ok(Self { out: BufWriter::with_capacity(1 << 16, file), broken: None })
     }
 
     /// Appends one line. It reaches the file at the next [`Writer::flush`], or earlier.
@@ -181,8 +183,11 @@ impl Writer {
     /// # Errors
     /// If the file cannot be written.
     pub fn append(&mut self, line: &Line) -> io::Result<()> {
-        serde_json::to_writer(&mut self.out, line)?;
-        self.out.write_all(b"\n")
+        self.whole()?;
+        let mut text = serde_json::to_vec(line)?;
+        text.push(b'\n');
+        let written = self.out.write_all(&text);
+        self.note(written)
     }
 
     /// Hands everything appended so far to the operating system, which keeps it even if this process is killed.
@@ -190,7 +195,20 @@ impl Writer {
     /// # Errors
     /// If the file cannot be written.
     pub fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
+        self.whole()?;
+        let flushed = self.out.flush();
+        self.note(flushed)
+    }
+
+    fn whole(&self) -> io::Result<()> {
+        self.broken.map_or(Ok(()), |kind| Err(kind.into()))
+    }
+
+    fn note(&mut self, written: io::Result<()>) -> io::Result<()> {
+        if let Err(error) = &written {
+            self.broken = Some(error.kind());
+        }
+        written
     }
 }
 
@@ -203,6 +221,8 @@ pub struct RunLog {
     pub points: Vec<PointLog>,
     /// The run's end; `None` if the program was killed, or still runs.
     pub end: Option<End>,
+    /// Lines before the last one that could not be read, counted from 1. What they told is missing from the points.
+    pub damaged: Vec<usize>,
 }
 
 /// One point of a log that was read.
@@ -271,9 +291,9 @@ pub enum LogError {
 #[derive(Debug)]
 pub struct Reader {
     path: PathBuf,
-    lines: io::Lines<BufReader<File>>,
+    file: BufReader<File>,
     number: usize,
-    pending: Option<String>,
+    pending: Option<Vec<u8>>,
 }
 
 impl Reader {
@@ -283,19 +303,18 @@ impl Reader {
     /// If the file cannot be opened or read.
     pub fn open(path: &Path) -> Result<Self, LogError> {
         let file = File::open(path).map_err(|source| LogError::Io { path: path.into(), source })?;
-        let mut reader = Self {
-            path: path.into(),
-            lines: BufReader::new(file).lines(),
-            number: 0,
-            pending: None,
-        };
+        let file = BufReader::with_capacity(1 << 16, file);
+        let mut reader = Self { path: path.into(), file, number: 0, pending: None };
         reader.pending = reader.raw()?;
         Ok(reader)
     }
 
-    fn raw(&mut self) -> Result<Option<String>, LogError> {
-        let next = self.lines.next().transpose();
-        next.map_err(|source| LogError::Io { path: self.path.clone(), source })
+    /// The next line's bytes: a cut one may end inside a character.
+    fn raw(&mut self) -> Result<Option<Vec<u8>>, LogError> {
+        let mut line = Vec::new();
+        let read = self.file.read_until(b'\n', &mut line);
+        let length = read.map_err(|source| LogError::Io { path: self.path.clone(), source })?;
+        Ok((length > 0).then_some(line))
     }
 }
 
@@ -309,7 +328,7 @@ impl Iterator for Reader {
             Ok(following) => following,
             Err(error) => return Some(Err(error)),
         };
-        match serde_json::from_str(&text) {
+        match serde_json::from_slice(&text) {
             Ok(line) => Some(Ok(line)),
             Err(_) if self.pending.is_none() && self.number > 1 => None,
             Err(source) => {
@@ -322,7 +341,8 @@ impl Iterator for Reader {
 /// Reads the whole log at `path`.
 ///
 /// # Errors
-/// If the file cannot be read, is not a log, is newer than this program, or is damaged before its last line.
+/// If the file cannot be read, is not a log, or is newer than this program. Damaged lines behind the first are passed over and
+/// named in [`RunLog::damaged`].
 pub fn read(path: &Path) -> Result<RunLog, LogError> {
     let mut reader = Reader::open(path)?;
     let Some(Line::Header(header)) = reader.next().transpose()? else {
@@ -331,9 +351,16 @@ pub fn read(path: &Path) -> Result<RunLog, LogError> {
     if header.version > VERSION {
         return Err(LogError::Newer { path: path.into(), found: header.version });
     }
-    let mut log = RunLog { header, points: Vec::new(), end: None };
+    let mut log = RunLog { header, points: Vec::new(), end: None, damaged: Vec::new() };
     let mut positions = HashMap::new();
-    while let Some(line) = reader.next().transpose()? {
+    while let Some(line) = reader.next() {
+        let line = match line {
+            Err(LogError::Damaged { line, .. }) => {
+                log.damaged.push(line);
+                continue;
+            }
+            read => read?,
+        };
         let misplaced = || LogError::Misplaced { path: path.into(), line: reader.number };
         match line {
             Line::Header(_) => return Err(LogError::NoHeader { path: path.into() }),
@@ -429,10 +456,19 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_line_in_the_middle_is_named() {
+    fn a_line_cut_inside_a_character_is_passed_over() {
+        let (_folder, path) = log_of(&[Line::Record(record(0))], "");
+        let mut file = File::options().append(true).open(&path).unwrap();
+        let whole = "{\"record\":{\"output\":\"é";
+        file.write_all(&whole.as_bytes()[..whole.len() - 1]).unwrap();
+        assert_eq!(read(&path).unwrap().points[0].records, [record(0)]);
+    }
+
+    #[test]
+    fn a_damaged_line_in_the_middle_is_passed_over_and_named() {
         let (_folder, path) = log_of(&[], "nonsense\n{\"end\":{\"at\":1,\"complete\":true}}\n");
-        let error = read(&path).unwrap_err().to_string();
-        assert!(error.ends_with("run.jsonl, line 3: not a line of a tokometer log"), "{error}");
+        let log = read(&path).unwrap();
+        assert_eq!((log.damaged, log.end.is_some()), (vec![3], true));
     }
 
     #[test]

@@ -1,21 +1,15 @@
-//! What stands beside the figures in every dialect: why requests failed, how far the figures can be trusted, and what else a
-//! reader must know not to be misled.
+//! What else a reader of the figures must know not to be misled, in every dialect: notes of a sentence or two.
+//!
+//! Deliberately not why requests failed, nor the verdict: those have places of their own.
 
-use std::collections::BTreeSet;
-
-use serde_json::Value;
 use tokometer_metrics::catalog::{
-    CACHE_HIT_RATE, CLIENT_CPU, DNS_TIME, ICL, ITL, LATENESS_P99, LOOP_LAG_P99, TCP_TIME, TLS_TIME,
-    TOKENS_PER_CHUNK,
+    CACHE_HIT_RATE, DNS_TIME, ICL, ITL, TCP_TIME, TLS_TIME, TOKENS_PER_CHUNK,
 };
 use tokometer_metrics::summary::{Ending, PointSummary};
-use tokometer_metrics::{FailureGroup, LengthCheck};
-use tokometer_record::{FailureKind, Header, TokenSource};
+use tokometer_metrics::{LengthCheck, LengthExample};
+use tokometer_record::{Header, TokenSource};
 
-use crate::grid::{Tone, toned};
 use crate::number::{count, fixed, plural, shortest};
-use crate::prose::{paragraph, quoted};
-use crate::{Style, advice};
 
 /// Something a reader must know not to be misled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +26,7 @@ pub(crate) enum About {
     Ending,
     Duration,
     Warmup,
+    Stall,
     Uncounted,
     TokenSource,
     PromptSource,
@@ -43,115 +38,13 @@ pub(crate) enum About {
     Connections,
 }
 
-/// The kinds of failure with their counts and the server's words, two columns in.
-pub(crate) fn causes(groups: &[FailureGroup]) -> String {
-    let mut text = String::new();
-    let widest = groups.iter().map(|group| count(group.count).len()).max().unwrap_or(0);
-    for group in groups {
-        let lead = format!("  {:>widest$} × ", count(group.count));
-        let indent = format!("  {:>widest$}   ", "");
-        let several = group.messages.len() > 1;
-        if several {
-            text.push_str(&paragraph(&lead, &format!("{}, in different words:", group.kind)));
-        }
-        for message in &group.messages {
-            let words = quoted(&gist(&message.message), LONGEST_QUOTE);
-            let found = format!(
-                "(first: request {}, id {})",
-                message.index,
-                quoted(&message.request_id, 80)
-            );
-            text.push_str(&if several {
-                let lead = format!("{indent}{} × ", count(message.count));
-                paragraph(&lead, &format!("\"{words}\" {found}"))
-            } else {
-                paragraph(&lead, &format!("{}: \"{words}\" {found}", group.kind))
-            });
-        }
-        if group.others > 0 {
-            let others = plural(group.others, "failure", "failures");
-            text.push_str(&paragraph(&indent, &format!("and {others} in other words")));
-        }
-    }
-    text
-}
-
-/// What a body of JSON says under the names that servers give to messages, or the message as it is.
-fn gist(message: &str) -> String {
-    let body: Option<Value> = serde_json::from_str(message).ok();
-    let said = body.as_ref().and_then(|body| {
-        let places = ["/error/message", "/message", "/detail", "/error"];
-        places.iter().find_map(|place| body.pointer(place)?.as_str())
-    });
-    said.filter(|said| !said.trim().is_empty()).unwrap_or(message).to_owned()
-}
-
-/// What to do about these failures: one sentence a kind.
-pub(crate) fn remedies<'a>(groups: impl IntoIterator<Item = &'a FailureGroup>) -> String {
-    let kinds: BTreeSet<FailureKind> = groups.into_iter().map(|group| group.kind).collect();
-    kinds
-        .into_iter()
-        .map(|kind| paragraph("  → ", &format!("{kind}: {}.", advice::on(kind))))
-        .collect()
-}
-
-/// Why requests of a point failed, and what to do. Empty if none did.
-pub(crate) fn failures(summary: &PointSummary, style: Style) -> String {
-    if summary.failures.is_empty() {
-        return String::new();
-    }
-    let counts = summary.counts;
-    let of = plural(counts.measured, "request", "requests");
-    let heading = format!("Why {} of {of} failed:", count(counts.failed));
-    let heading = toned(&heading, Tone::Poor, style);
-    format!("{heading}\n{}{}", causes(&summary.failures), remedies(&summary.failures))
-}
-
-/// The verdict on a point, with what it rests on.
-pub(crate) fn verdict(summary: &PointSummary, style: Style) -> String {
-    if summary.counts.measured == 0 {
-        return "Verdict: none, for no request ended.\n".to_owned();
-    }
-    let reasons = summary.verdict.reasons();
-    if reasons.is_empty() {
-        let verdict = format!("{} {}", toned("valid.", Tone::Good, style), kept_up(summary));
-        return paragraph("Verdict: ", &verdict);
-    }
-    let heading = toned("CLIENT-LIMITED", Tone::Poor, style);
-    let mut text = format!(
-        "Verdict: {heading}: these figures are partly the client's own, not the server's.\n"
-    );
-    for reason in reasons {
-        text.push_str(&paragraph("  • ", &format!("{reason}: {}.", reason.advice())));
-    }
-    text
-}
-
-fn kept_up(summary: &PointSummary) -> String {
-    let ms = |seconds: f64| format!("{} ms", shortest(seconds * 1e3, 2));
-    let late = summary
-        .figure(&LATENESS_P99)
-        .map(|late| format!("requests started {} late at p99", ms(late)));
-    let lag = summary
-        .figure(&LOOP_LAG_P99)
-        .map(|lag| format!("its event loop was {} late at p99", ms(lag)));
-    let cpu =
-        summary.figure(&CLIENT_CPU).map(|cpu| format!("it used {} % of one core", fixed(cpu, 0)));
-    let facts: Vec<String> = [late, lag, cpu].into_iter().flatten().collect();
-    let unknown = match summary.client {
-        None => " The log has no end, so the client's event loop and processor are not known.",
-        Some(client) if client.loop_lag_probes == 0 => " Its event loop was not probed.",
-        Some(_) => "",
-    };
-    format!("The client kept up: {}.{unknown}", facts.join(", "))
-}
-
 /// What a reader of this point must know not to be misled.
 pub(crate) fn notes(header: &Header, summary: &PointSummary) -> Vec<Note> {
     let all = [
         (About::Ending, ending(summary)),
         (About::Duration, cut_by_duration(summary)),
         (About::Warmup, warmup(summary)),
+        (About::Stall, stall(summary)),
         (About::Uncounted, uncounted(summary)),
         (About::TokenSource, token_source(summary)),
         (About::PromptSource, prompt_source(header, summary)),
@@ -176,7 +69,11 @@ fn ending(summary: &PointSummary) -> Option<String> {
         ended if ended == summary.point.requests => format!("all {asked} had ended by then"),
         ended => format!("the figures cover {} of {asked}", count(ended)),
     };
-    Some(format!("Incomplete, for {why}: {covered}."))
+    let cancelled = match summary.counts.cancelled {
+        0 => String::new(),
+        cancelled => format!(", {} of them cancelled", count(cancelled)),
+    };
+    Some(format!("Incomplete, for {why}: {covered}{cancelled}."))
 }
 
 fn cut_by_duration(summary: &PointSummary) -> Option<String> {
@@ -201,6 +98,20 @@ fn warmup(summary: &PointSummary) -> Option<String> {
             count(counts.warmup_failed)
         )
     })
+}
+
+fn stall(summary: &PointSummary) -> Option<String> {
+    let stall = summary.stall?;
+    let (from, to) = stall.between;
+    Some(format!(
+        "The client's event loop stood still for {} ms, somewhere between {} and {} s after the run began, when {} of {} were in flight: \
+         what reached them meanwhile is stamped late by up to as much, which shows in maxima.",
+        fixed(stall.length * 1e3, 0),
+        fixed(from.as_secs_f64(), 1),
+        fixed(to.as_secs_f64(), 1),
+        count(stall.touched),
+        plural(summary.counts.measured, "request", "requests")
+    ))
 }
 
 fn uncounted(summary: &PointSummary) -> Option<String> {
@@ -269,15 +180,8 @@ fn prompt_length(header: &Header, summary: &PointSummary) -> Option<String> {
             header.tokenizer
         )
     };
-    Some(format!(
-        "The server counts other prompt lengths than meant in {} of {}: {} tokens (request {}: {} instead of {}). {cause}",
-        count(check.differing),
-        plural(check.compared, "request", "requests"),
-        range(check),
-        example.index,
-        example.actual,
-        example.expected
-    ))
+    let differing = differing(check, example);
+    Some(format!("The server counts other prompt lengths than meant in {differing}. {cause}"))
 }
 
 fn output_length(summary: &PointSummary) -> Option<String> {
@@ -288,15 +192,21 @@ fn output_length(summary: &PointSummary) -> Option<String> {
     } else {
         "Check that the server honours the limits on output length."
     };
-    Some(format!(
-        "Outputs are not as long as asked for in {} of {}: {} tokens (request {}: {} instead of {}). {cause}",
+    let differing = differing(check, example);
+    Some(format!("Outputs are not as long as asked for in {differing}. {cause}"))
+}
+
+/// `3 of 20 requests: +9 tokens (request 1: 109 instead of 100)`.
+fn differing(check: &LengthCheck, example: &LengthExample) -> String {
+    format!(
+        "{} of {}: {} tokens (request {}: {} instead of {})",
         count(check.differing),
         plural(check.compared, "request", "requests"),
         range(check),
         example.index,
         example.actual,
         example.expected
-    ))
+    )
 }
 
 /// `+9`, or `−62 to −3`.
@@ -367,33 +277,8 @@ fn connections(summary: &PointSummary) -> Option<String> {
     ))
 }
 
-/// The longest quotation of a server's words.
-const LONGEST_QUOTE: usize = 300;
-
 /// Above this many tokens a chunk, the gap between chunks is not the gap between tokens.
 pub(crate) const SEVERAL_TOKENS: f64 = 1.05;
 
 /// A cache that answers this many per cent of the prompt tokens makes a difference: the line at which vLLM's client warns.
 const WARM_CACHE: f64 = 1.0;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_gist_of_a_body_is_its_message() {
-        let bodies = [
-            r#"{"error":{"message":"queue is full","code":429}}"#,
-            r#"{"object":"error","message":"no such model"}"#,
-            r#"{"detail":"Not Found"}"#,
-            r#"{"error":"overloaded"}"#,
-            r#"{"detail":[{"msg":"field required"}]}"#,
-            r#"{"error":{"message":""}}"#,
-            r#"{"error":{"message":"cut o"#,
-            "upstream connect error",
-        ];
-        let gists = bodies.map(gist);
-        assert_eq!(gists[..4], ["queue is full", "no such model", "Not Found", "overloaded"]);
-        assert_eq!(gists[4..], bodies[4..]);
-    }
-}

@@ -1,6 +1,7 @@
 //! Tables and boxes drawn with line characters: those of `tabulate` and `rich` that the documents of the dialects show.
 //!
-//! Deliberately small: cells hold one line each, except in [`facts`], which wraps.
+//! Deliberately small: the cells of an [`outline`] may hold several lines, broken by whoever makes them, and [`facts`] wraps; all
+//! others hold one line.
 
 use crate::Style;
 use crate::prose::{centred, pad, pad_left, width, wrap};
@@ -75,7 +76,7 @@ pub(crate) fn toned(text: &str, tone: Tone, style: Style) -> String {
     format!("\u{1b}[{code}m{text}\u{1b}[0m")
 }
 
-/// A table in light lines, as `tabulate` draws its `simple_outline`.
+/// A table in light lines, as `tabulate` draws its `simple_outline`. A cell of several lines makes its row as high.
 pub(crate) fn outline(columns: &[Column<'_>], rows: &[Vec<String>]) -> String {
     let widths = widths(columns, rows.iter().map(Vec::as_slice));
     let headings: Vec<String> = columns.iter().map(|column| column.heading.to_owned()).collect();
@@ -83,9 +84,9 @@ pub(crate) fn outline(columns: &[Column<'_>], rows: &[Vec<String>]) -> String {
         let dashes: Vec<String> = widths.iter().map(|width| "─".repeat(width + 2)).collect();
         format!("{left}{}{right}\n", dashes.join(cross))
     };
-    let line = |cells: &[String]| {
-        let set = set(columns, cells, &widths);
-        format!("│ {} │\n", set.join(" │ "))
+    let line = |cells: &[String]| -> String {
+        let lines = lines(cells).into_iter();
+        lines.map(|cells| format!("│ {} │\n", set(columns, &cells, &widths).join(" │ "))).collect()
     };
     let mut table = ruled("┌", "┬", "┐") + &line(&headings) + &ruled("├", "┼", "┤");
     rows.iter().for_each(|cells| table.push_str(&line(cells)));
@@ -158,10 +159,17 @@ fn widths<'a>(columns: &[Column<'_>], rows: impl Iterator<Item = &'a [String]>) 
         columns.iter().map(|column| column.heading.lines().map(width).max().unwrap_or(0)).collect();
     for cells in rows {
         for (widest, cell) in widths.iter_mut().zip(cells) {
-            *widest = (*widest).max(width(cell));
+            *widest = cell.lines().map(width).fold(*widest, usize::max);
         }
     }
     widths
+}
+
+/// The lines of a row, each cell beginning on the first of them.
+fn lines(cells: &[String]) -> Vec<Vec<String>> {
+    let height = cells.iter().map(|cell| cell.lines().count()).max().unwrap_or(0).max(1);
+    let line = |cell: &String, index| cell.lines().nth(index).unwrap_or_default().to_owned();
+    (0..height).map(|index| cells.iter().map(|cell| line(cell, index)).collect()).collect()
 }
 
 /// The lines of the headings, each heading standing on the last of them.
@@ -197,6 +205,21 @@ mod tests {
         │ ── General ── │       │
         │ Concurrency   │     8 │
         └───────────────┴───────┘
+        ");
+    }
+
+    #[test]
+    fn a_cell_of_several_lines_makes_its_row_as_high() {
+        let columns = [Column::right("Count"), Column::left("Message")];
+        let rows = [cells(&["12", "queue is full\n→ lower the load"]), cells(&["3", ""])];
+        insta::assert_snapshot!(outline(&columns, &rows), @r"
+        ┌───────┬──────────────────┐
+        │ Count │ Message          │
+        ├───────┼──────────────────┤
+        │    12 │ queue is full    │
+        │       │ → lower the load │
+        │     3 │                  │
+        └───────┴──────────────────┘
         ");
     }
 

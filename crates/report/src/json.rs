@@ -12,8 +12,8 @@ use serde_json::{Map, Value, json};
 use tokometer_metrics::catalog::METRICS;
 use tokometer_metrics::quantile::Percentile;
 use tokometer_metrics::summary::{Ending, PointSummary};
-use tokometer_metrics::verdict::Verdict;
-use tokometer_metrics::{Distribution, FailureGroup, LengthCheck, Rates, TokenSources};
+use tokometer_metrics::verdict::{Reason, Verdict};
+use tokometer_metrics::{Distribution, FailureGroup, LengthCheck, Rates, Stall, TokenSources};
 use tokometer_record::Header;
 
 use crate::explain::{self, counter};
@@ -21,9 +21,10 @@ use crate::explain::{self, counter};
 /// The version of the form.
 pub const VERSION: u32 = 1;
 
-/// The summary of a run.
-pub fn run(header: &Header, points: &[PointSummary]) -> Value {
-    let complete = points.iter().all(|point| point.ending == Ending::Complete);
+/// The summary of a run whose plan had so many points, where that is known.
+pub fn run(header: &Header, points: &[PointSummary], planned: Option<usize>) -> Value {
+    let here = planned.is_none_or(|planned| planned <= points.len());
+    let complete = here && points.iter().all(|point| point.ending == Ending::Complete);
     let valid = points.iter().all(|point| point.verdict.is_valid());
     json!({
         "version": VERSION,
@@ -41,6 +42,8 @@ pub fn run(header: &Header, points: &[PointSummary]) -> Value {
         "complete": complete,
         "valid": valid,
         "failed": points.iter().map(|point| point.counts.failed).sum::<u64>(),
+        "cancelled": points.iter().map(|point| point.counts.cancelled).sum::<u64>(),
+        "points_planned": planned,
         "points": points.iter().map(|summary| point(header, summary)).collect::<Vec<_>>(),
     })
 }
@@ -74,11 +77,17 @@ fn point(header: &Header, summary: &PointSummary) -> Value {
             "seed": asked.seed,
         },
         "ending": ending(summary.ending),
-        "verdict": { "valid": summary.verdict.is_valid(), "reasons": reasons(&summary.verdict) },
+        "verdict": {
+            "kind": summary.verdict.key(),
+            "valid": summary.verdict.is_valid(),
+            "reasons": reasons(&summary.verdict),
+            "doubt": doubt(&summary.verdict),
+        },
         "counts": {
             "measured": counts.measured,
             "succeeded": counts.succeeded,
             "failed": counts.failed,
+            "cancelled": counts.cancelled,
             "streamed": counts.streamed,
             "warmup": counts.warmup,
             "warmup_failed": counts.warmup_failed,
@@ -92,6 +101,7 @@ fn point(header: &Header, summary: &PointSummary) -> Value {
             "steady": rates(&summary.timeline.steady),
         },
         "failures": failures(&summary.failures),
+        "worst_stall": summary.stall.as_ref().map(stall),
         "tokens": token_sources(&summary.tokens),
         "itl_estimated": summary.itl_estimated,
         "prompt_check": length_check(&summary.prompt_check),
@@ -133,10 +143,31 @@ pub(crate) const fn ending(ending: Ending) -> &'static str {
     }
 }
 
-/// Why a point is not valid.
+/// Why a point is client-limited.
 pub(crate) fn reasons(verdict: &Verdict) -> Value {
-    let reason = |reason: &tokometer_metrics::verdict::Reason| json!({ "kind": reason.key(), "what": reason.to_string(), "advice": reason.advice() });
+    let reason = |reason: &Reason| {
+        json!({
+            "kind": reason.key(),
+            "what": reason.to_string(),
+            "advice": reason.advice(),
+        })
+    };
     verdict.reasons().iter().map(reason).collect()
+}
+
+/// Why a point is not judged. Null where it is.
+pub(crate) fn doubt(verdict: &Verdict) -> Value {
+    json!(verdict.doubt().map(|doubt| doubt.to_string()))
+}
+
+fn stall(stall: &Stall) -> Value {
+    let (from, to) = stall.between;
+    json!({
+        "length": stall.length,
+        "from": from.as_secs_f64(),
+        "to": to.as_secs_f64(),
+        "requests_in_flight": stall.touched,
+    })
 }
 
 /// Why requests failed.

@@ -6,11 +6,13 @@
 mod advice;
 pub mod dialect;
 mod explain;
+mod failing;
 mod grid;
 pub mod json;
 mod label;
 mod number;
 mod prose;
+mod trust;
 
 use std::io;
 use std::path::{Component, Path};
@@ -47,9 +49,6 @@ pub fn rebuild(run_dir: &Path, log: &RunLog, style: Style) -> io::Result<String>
     (dialect.write_run)(run_dir, &log.header, &summaries)?;
     let folder = run_dir.display().to_string();
     text.push_str(&(dialect.run_text)(&log.header, &summaries, &folder, style));
-    if !log.end.is_some_and(|end| end.complete) {
-        text.push_str("The run did not come to its end: points of its plan may be missing here.\n");
-    }
     Ok(text)
 }
 

@@ -43,16 +43,17 @@ pub(crate) fn wrap(text: &str, limit: usize) -> Vec<String> {
     lines
 }
 
+/// The lines of a text, at most `limit` columns wide: the first one behind `lead`, the others as far in.
+pub(crate) fn hanging(lead: &str, text: &str, limit: usize) -> Vec<String> {
+    let indent = width(lead);
+    let lines = wrap(text, limit.saturating_sub(indent)).into_iter().enumerate();
+    let lead = |index| if index == 0 { lead.to_owned() } else { " ".repeat(indent) };
+    lines.map(|(index, line)| lead(index) + &line).collect()
+}
+
 /// A paragraph: the first line behind `lead`, the others as far in.
 pub(crate) fn paragraph(lead: &str, text: &str) -> String {
-    let indent = width(lead);
-    let mut paragraph = String::new();
-    for (index, line) in wrap(text, WIDTH.saturating_sub(indent)).iter().enumerate() {
-        paragraph.push_str(&if index == 0 { lead.to_owned() } else { " ".repeat(indent) });
-        paragraph.push_str(line);
-        paragraph.push('\n');
-    }
-    paragraph
+    hanging(lead, text, WIDTH).join("\n") + "\n"
 }
 
 /// A stranger's words, fit to be printed: no control characters, no change of direction, blanks run together, and at most

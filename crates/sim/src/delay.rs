@@ -106,6 +106,12 @@ fn seconds(seconds: f64) -> Duration {
 /// The longest length that a draw gives: a day. The tail of a log-normal distribution knows no bounds.
 pub const LONGEST: Duration = Duration::from_secs(86_400);
 
+/// A number of milliseconds, fractions included, as a length. `None` if it is not one, or longer than [`LONGEST`].
+pub(crate) fn millis(value: &str) -> Option<Duration> {
+    let millis: f64 = value.parse().ok()?;
+    Duration::try_from_secs_f64(millis / 1e3).ok().filter(|length| *length <= LONGEST)
+}
+
 #[cfg(test)]
 mod tests {
     use rand_chacha::ChaCha8Rng;

@@ -263,7 +263,7 @@ pub(crate) fn set_after(faults: &mut [Fault], value: &str) -> Result<(), FaultEr
 
 /// Sets how long the faults last.
 pub(crate) fn set_length(faults: &mut [Fault], value: &str) -> Result<(), FaultError> {
-    let length = crate::options::millis(value).ok_or_else(|| FaultError::Setting {
+    let length = crate::delay::millis(value).ok_or_else(|| FaultError::Setting {
         setting: "ms",
         wanted: "a number of milliseconds",
         value: value.to_owned(),

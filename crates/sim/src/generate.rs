@@ -21,7 +21,8 @@ use crate::line::Line;
 use crate::model::{Purpose, Work, rng};
 use crate::playback::{ERROR, Head, Playback, Told};
 use crate::refusal::Refusal;
-use crate::server::{EVENTS, JSON, Server, respond};
+use crate::response::{EVENTS, JSON, respond};
+use crate::server::Server;
 use crate::truth::Served;
 
 /// A request that was read to its end.

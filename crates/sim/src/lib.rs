@@ -13,6 +13,7 @@
 mod about;
 mod body;
 mod delay;
+mod english;
 mod faults;
 mod generate;
 mod line;
@@ -20,6 +21,7 @@ mod model;
 mod options;
 mod playback;
 mod refusal;
+mod response;
 mod running;
 mod server;
 mod shape;

@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::delay::{Delay, LONGEST, Length};
+use crate::delay::{Delay, Length, millis};
 use crate::faults::{self, FaultError, Faults, Rule, When};
 use crate::model::Model;
 
@@ -235,12 +235,6 @@ impl Spread {
             }
         }
     }
-}
-
-/// A number of milliseconds, fractions included, as a length. `None` if it is not one, or longer than [`LONGEST`].
-pub(crate) fn millis(value: &str) -> Option<Duration> {
-    let millis: f64 = value.parse().ok()?;
-    Duration::try_from_secs_f64(millis / 1e3).ok().filter(|length| *length <= LONGEST)
 }
 
 fn wrong(key: &str, wanted: &'static str, value: &str) -> OptionsError {

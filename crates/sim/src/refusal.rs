@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::body::Reply;
 use crate::line::Line;
-use crate::server::{JSON, respond};
+use crate::response::{JSON, respond};
 
 /// An answer to a request that is not served.
 #[derive(Clone, Debug, PartialEq, Eq)]

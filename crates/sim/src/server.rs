@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, SERVER};
+use hyper::header::{AUTHORIZATION, HeaderMap};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -30,6 +30,7 @@ use crate::line::{Line, Watched, Ways};
 use crate::model::Model;
 use crate::options::Options;
 use crate::refusal::Refusal;
+use crate::response::{JSON, respond};
 use crate::socket;
 use crate::text::{Tokens, Vocabulary};
 use crate::truth::Truth;
@@ -213,25 +214,6 @@ async fn answer(
         Err(refusal) => refusal.respond(line),
     })
 }
-
-/// A response with the headers that uvicorn sends.
-pub(crate) fn respond(
-    status: StatusCode,
-    content_type: HeaderValue,
-    reply: Reply,
-) -> Response<Reply> {
-    let mut response = Response::new(reply);
-    *response.status_mut() = status;
-    response.headers_mut().insert(SERVER, HeaderValue::from_static("uvicorn"));
-    response.headers_mut().insert(CONTENT_TYPE, content_type);
-    response
-}
-
-/// The type of bodies that are JSON.
-pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
-
-/// The type of streams.
-pub(crate) const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
 
 /// The longest body that is read, in bytes: some hundred times the longest context of today.
 const LONGEST_BODY: usize = 256 << 20;

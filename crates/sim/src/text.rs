@@ -8,8 +8,8 @@ use std::fmt::Debug;
 use rand::Rng;
 use tokometer_wire::Message;
 
+use crate::english::WORDS;
 use crate::model::{Purpose, rng};
-use crate::words::WORDS;
 
 /// A tokenizer, as the simulator needs one. The program hands in the one that the client counts with.
 pub trait Tokens: Send + Sync + Debug {

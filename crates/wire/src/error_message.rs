@@ -1,12 +1,13 @@
 //! The server's own words, found in the body of an error and made fit to print.
 //!
 //! Deliberately no judgement of what the error is: its kind is the caller's, from the status and the moment. Nor are secrets
-//! sought here: a caller that sent one takes it out.
+//! sought here: a caller that sent one takes it out, and only then makes the words as short as it wants them, for of a secret
+//! that is cut first a part would stay.
 
 use serde_json::Value;
 
 /// The server's message in the body of an HTTP error: from the JSON of OpenAI, vLLM, FastAPI and their like, from plain text or
-/// from a page of HTML. One line of at most 300 characters, control characters escaped, never empty.
+/// from a page of HTML. One line, control characters escaped, never empty; its end is cut off only beyond 65,536 characters.
 pub fn error_message(body: &[u8]) -> String {
     let json = serde_json::from_slice::<Value>(body).ok();
     if let Some(words) = json.as_ref().and_then(words) {
@@ -132,8 +133,8 @@ const BEARERS: [&str; 6] = ["message", "error", "detail", "msg", "error_msg", "e
 /// What is said of a body that says nothing.
 const NO_WORDS: &str = "the server gave no reason";
 
-/// The most characters shown.
-const LONGEST: usize = 300;
+/// The most characters that are handed on.
+const LONGEST: usize = 64 << 10;
 
 /// How many bytes of a text are read: what is shown is near its beginning.
 const READ: usize = 64 << 10;
@@ -194,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn long_messages_are_shortened_to_300_characters() {
+    fn only_endless_messages_are_cut() {
         let message = of(&"é".repeat(301));
         assert_eq!(message, "é".repeat(299) + "…");
         assert_eq!(of(&"é".repeat(300)), "é".repeat(300));

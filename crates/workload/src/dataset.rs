@@ -287,7 +287,7 @@ pub enum DatasetError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::{file, tiny};
+    use crate::fixtures::tiny;
 
     fn refusal(spec: &Spec, tokenizer: Option<Arc<dyn Tokenizer>>) -> String {
         open(spec, tokenizer).unwrap_err().to_string()
@@ -341,19 +341,16 @@ mod tests {
     }
 
     #[test]
-    fn one_prompt_may_lie_in_a_file() {
-        let (_folder, path) = file("from a file\n");
+    fn one_prompt_is_taken_as_it_is_whatever_it_begins_with() {
         let spec = Spec {
-            prompt: Some(format!("@{}", path.display())),
+            prompt: Some("@everyone: hello".to_owned()),
             apply_chat_template: false,
             ..Spec::default()
         };
         assert_eq!(
             open(&spec, None).unwrap().prompt(0, Seed::new(1)).unwrap(),
-            Prompt::Text("from a file\n".to_owned())
+            Prompt::Text("@everyone: hello".to_owned())
         );
-        let missing = Spec { prompt: Some("@/no/such/file".to_owned()), ..Spec::default() };
-        assert!(refusal(&missing, None).starts_with("cannot read /no/such/file: No such file"));
     }
 
     #[test]

@@ -23,7 +23,8 @@ pub struct Load {
 pub struct Stop {
     /// After this many measured requests.
     pub requests: u64,
-    /// This long after the first measured request is due. Requests in flight are awaited.
+    /// This long after the first measured request is sent; in open loop, after the measured schedule begins. Requests in flight are
+    /// awaited.
     pub after: Option<Duration>,
 }
 

@@ -3,6 +3,7 @@
 //! Every request is a pure function of the dataset, the settings, the seed and its index, so the work is shared among the
 //! cores in whatever order, and the outcome is the same. Nothing is sent from here.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
@@ -58,20 +59,23 @@ pub enum PrepareError {
         /// How many were asked for.
         count: u64,
     },
+    /// Whoever was told of the progress wanted no more.
+    #[error("stopped before all requests were ready")]
+    Stopped,
 }
 
 /// Makes `count` requests ready, in parallel over the cores. `progress` is told how many are ready, from several threads and
-/// so not quite in order.
+/// so not quite in order; when it breaks off, no further request is begun.
 ///
 /// # Errors
-/// The error of the first request, by index, that could not be made ready.
+/// The error of the first request, by index, that could not be made ready; [`PrepareError::Stopped`] if `progress` broke off.
 pub fn asks(
     dataset: &dyn Dataset,
     body: &Body,
     tokenizer: Option<&dyn Tokenizer>,
     seed: Seed,
     count: u64,
-    progress: &(dyn Fn(u64) + Sync),
+    progress: &(dyn Fn(u64) -> ControlFlow<()> + Sync),
 ) -> Result<Vec<Ask>, PrepareError> {
     let cores = thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
     let job = Job { dataset, body, tokenizer, seed, count, progress };
@@ -84,7 +88,7 @@ struct Job<'a> {
     tokenizer: Option<&'a dyn Tokenizer>,
     seed: Seed,
     count: u64,
-    progress: &'a (dyn Fn(u64) + Sync),
+    progress: &'a (dyn Fn(u64) -> ControlFlow<()> + Sync),
 }
 
 /// What threads tell each other.
@@ -96,6 +100,8 @@ struct Shared {
     /// Set at the first error. Lower indices have been taken on by then, and are finished, so that which error is reported
     /// depends on no thread's speed.
     failed: AtomicBool,
+    /// Set when nobody wants the requests any more.
+    stopped: AtomicBool,
 }
 
 /// What one thread has done.
@@ -132,6 +138,9 @@ impl Job<'_> {
         if let Some((_, error)) = errors.into_iter().min_by_key(|(index, _)| *index) {
             return Err(error);
         }
+        if shared.stopped.into_inner() {
+            return Err(PrepareError::Stopped);
+        }
         blocks.sort_unstable_by_key(|(start, _)| *start);
         asks.extend(blocks.into_iter().flat_map(|(_, block)| block));
         Ok(asks)
@@ -155,7 +164,13 @@ impl Job<'_> {
                         return done;
                     }
                 }
-                (self.progress)(shared.ready.fetch_add(1, Ordering::Relaxed) + 1);
+                let ready = shared.ready.fetch_add(1, Ordering::Relaxed) + 1;
+                if (self.progress)(ready).is_break() {
+                    shared.stopped.store(true, Ordering::Relaxed);
+                }
+                if shared.stopped.load(Ordering::Relaxed) {
+                    return done;
+                }
             }
             done.blocks.push((start, block));
         }
@@ -336,6 +351,10 @@ mod tests {
         }
     }
 
+    fn go_on(_ready: u64) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
     /// Prompts from the lines of a text.
     fn lines(content: &str) -> Box<dyn Dataset> {
         let (_folder, path) = file(content);
@@ -351,12 +370,12 @@ mod tests {
     }
 
     fn one(content: &str, body: &Body) -> Ask {
-        asks(&*lines(content), body, Some(&*tiny()), Seed::new(1), 1, &|_| ()).unwrap().remove(0)
+        asks(&*lines(content), body, Some(&*tiny()), Seed::new(1), 1, &go_on).unwrap().remove(0)
     }
 
     #[test]
     fn bodies_name_the_model_and_bear_the_prompt() {
-        let made = asks(&*lines("a\nb"), &body(Options::default()), None, Seed::new(1), 3, &|_| ())
+        let made = asks(&*lines("a\nb"), &body(Options::default()), None, Seed::new(1), 3, &go_on)
             .unwrap();
         let prompts: Vec<Value> = made
             .iter()
@@ -369,7 +388,7 @@ mod tests {
     #[test]
     fn most_tokens_are_drawn_from_both_bounds_and_all_between() {
         let body = Body { max_tokens: Some((3, 6)), ..body(Options::default()) };
-        let made = asks(&*lines("a"), &body, None, Seed::new(1), 200, &|_| ()).unwrap();
+        let made = asks(&*lines("a"), &body, None, Seed::new(1), 200, &go_on).unwrap();
         let drawn: std::collections::BTreeSet<u64> = made
             .iter()
             .map(|ask| {
@@ -383,7 +402,7 @@ mod tests {
     fn another_dataset_leaves_the_most_tokens_as_they_were() {
         let body = Body { max_tokens: Some((1, 1000)), ..body(Options::default()) };
         let drawn = |content| {
-            let made = asks(&*lines(content), &body, None, Seed::new(9), 20, &|_| ()).unwrap();
+            let made = asks(&*lines(content), &body, None, Seed::new(9), 20, &go_on).unwrap();
             made.iter()
                 .map(|ask| {
                     serde_json::from_slice::<Value>(&ask.body).unwrap()["max_tokens"].clone()
@@ -443,7 +462,8 @@ mod tests {
     fn progress_is_told_of_every_request() {
         let told = Mutex::new(Vec::new());
         asks(&*lines("a"), &body(Options::default()), None, Seed::new(1), 50, &|ready| {
-            told.lock().unwrap().push(ready)
+            told.lock().unwrap().push(ready);
+            ControlFlow::Continue(())
         })
         .unwrap();
         let mut told = told.into_inner().unwrap();
@@ -452,9 +472,30 @@ mod tests {
     }
 
     #[test]
+    fn who_breaks_off_gets_no_requests_and_waits_for_few() {
+        let body = body(Options::default());
+        for threads in [1, 8] {
+            let told = AtomicU64::new(0);
+            let job = Job {
+                dataset: &*lines("a"),
+                body: &body,
+                tokenizer: None,
+                seed: Seed::new(1),
+                count: 100_000,
+                progress: &|ready| {
+                    told.fetch_add(1, Ordering::Relaxed);
+                    if ready >= 20 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                },
+            };
+            assert!(matches!(job.spread(threads), Err(PrepareError::Stopped)));
+            assert!(told.into_inner() < 20 + threads);
+        }
+    }
+
+    #[test]
     fn no_requests_are_no_error() {
         assert_eq!(
-            asks(&*lines("a"), &body(Options::default()), None, Seed::new(1), 0, &|_| ()).unwrap(),
+            asks(&*lines("a"), &body(Options::default()), None, Seed::new(1), 0, &go_on).unwrap(),
             []
         );
     }
@@ -462,7 +503,7 @@ mod tests {
     #[test]
     fn more_requests_than_memory_are_refused() {
         let error =
-            asks(&*lines("a"), &body(Options::default()), None, Seed::new(1), u64::MAX, &|_| ())
+            asks(&*lines("a"), &body(Options::default()), None, Seed::new(1), u64::MAX, &go_on)
                 .unwrap_err();
         assert!(matches!(error, PrepareError::TooMany { count: u64::MAX }));
     }
@@ -495,7 +536,7 @@ mod tests {
                 tokenizer: None,
                 seed: Seed::new(1),
                 count: 100,
-                progress: &|_| (),
+                progress: &go_on,
             };
             for threads in [1, 8] {
                 let error = job.spread(threads).unwrap_err().to_string();
@@ -507,7 +548,7 @@ mod tests {
     #[test]
     fn a_prompt_that_the_api_cannot_carry_names_its_request() {
         let error =
-            asks(&*lines("a\nrefused"), &body(Options::default()), None, Seed::new(1), 9, &|_| ())
+            asks(&*lines("a\nrefused"), &body(Options::default()), None, Seed::new(1), 9, &go_on)
                 .unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -529,7 +570,7 @@ mod tests {
             };
             let data = dataset::open(&spec, Some(std::sync::Arc::clone(&tiny))).unwrap();
             let body = Body { max_tokens: Some((1, 500)), keep_prompt: true, ..body(Options::default()) };
-            let job = Job { dataset: &*data, body: &body, tokenizer: Some(&*tiny), seed: Seed::new(seed), count, progress: &|_| () };
+            let job = Job { dataset: &*data, body: &body, tokenizer: Some(&*tiny), seed: Seed::new(seed), count, progress: &go_on };
             let alone = job.spread(1).unwrap();
             prop_assert_eq!(alone.len() as u64, count);
             prop_assert_eq!(job.spread(threads).unwrap(), alone);

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use tokometer_metrics::summary::summarize;
+use tokometer_metrics::summary::{Ending, summarize};
 
 use crate::exit::Exit;
 use crate::screen::Screen;
@@ -42,9 +42,20 @@ pub(crate) fn report(arguments: &Arguments) -> Result<Exit, Trouble> {
     if log.end.is_none() {
         screen.say("note: the log has no end: the run was killed, or still goes on");
     }
+    if !log.damaged.is_empty() {
+        let lines: Vec<String> = log.damaged.iter().map(usize::to_string).collect();
+        screen.say(format!(
+            "note: of the log, line {} cannot be read: what stood there is missing from the reports",
+            lines.join(", ")
+        ));
+    }
     let summaries: Vec<_> = log.points.iter().map(summarize).collect();
-    let interrupted = log.end.is_none_or(|end| !end.complete);
-    Ok(exit_of(&summaries, interrupted))
+    let ending = match log.end {
+        Some(end) if end.complete => Ending::Complete,
+        Some(_) => Ending::Interrupted,
+        None => Ending::Unfinished,
+    };
+    Ok(exit_of(&summaries, ending))
 }
 
 /// The folder itself if it holds a run, or the one below it that does.

@@ -62,7 +62,7 @@ pub(crate) fn sim(arguments: &Arguments) -> Result<Exit, Trouble> {
             .map_err(|error| Trouble::input(format!("--tokenizer: {error}")))?,
         None => tokenizer::embedded(),
     };
-    let options = simulator::options(&arguments.query())?;
+    let options = simulator::options(&arguments.query(), &[])?;
     let address = SocketAddr::new(arguments.host, arguments.port);
     let running = simulator::start(options, tokenizer, address, arguments.truth.clone())?;
     screen.say(format!(

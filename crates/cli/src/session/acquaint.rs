@@ -4,9 +4,9 @@
 //! waited for by whoever started it.
 
 use serde_json::Value;
-use tokometer_engine::{Answer, Engine, Interrupt};
+use tokometer_engine::{Answer, Engine, Interrupt, redacted};
 use tokometer_plan::{Plan, did_you_mean};
-use tokometer_record::{Failure, FailureKind, Outcome, Record};
+use tokometer_record::{Failure, FailureKind, Outcome, Record, TimeoutPhase};
 use tokometer_wire::error_message;
 use tokometer_workload::Ask;
 
@@ -14,16 +14,21 @@ use crate::trouble::Trouble;
 
 /// The models that the service says it has. `None` if it does not say.
 ///
+/// Where the plan names its model, a service that does not tell of its models, be it that it keeps them from this key, is none
+/// the worse for it: whether it answers is for the request that tries it to show.
+///
 /// # Errors
-/// If nothing answers at the target, or it refuses the key.
+/// If nothing answers at the target; and where no model is named, if it refuses the key.
 pub(crate) fn models(engine: &Engine, plan: &Plan) -> Result<Option<Vec<String>>, Trouble> {
-    match engine.get("/v1/models") {
-        Err(failure) => Err(unreachable(plan, &failure)),
-        Ok(Answer { status: status @ (401 | 403), body }) => {
-            Err(key_refused(plan, status, &error_message(&body)))
+    match (engine.get("/v1/models"), &plan.model) {
+        (Ok(Answer { status: 200..=299, body }), _) => Ok(listed(&body)),
+        (Ok(Answer { status: status @ (401 | 403), body }), None) => {
+            let words = redacted(&String::from_utf8_lossy(&body), &plan.target.secrets());
+            Err(key_refused(plan, status, &error_message(words.as_bytes())))
         }
-        Ok(Answer { status: 200..=299, body }) => Ok(listed(&body)),
-        Ok(_) => Ok(None),
+        (Ok(_), _) => Ok(None),
+        (Err(failure), Some(_)) if was_connected(failure.kind) => Ok(None),
+        (Err(failure), _) => Err(unreachable(plan, &failure)),
     }
 }
 
@@ -71,6 +76,12 @@ pub(crate) fn try_one(
         }
         _ => unreachable(plan, failure),
     })
+}
+
+/// Whether somebody was there, whatever he then did.
+const fn was_connected(kind: FailureKind) -> bool {
+    use FailureKind::{Connect, ConnectRefused, Dns, Timeout, Tls};
+    !matches!(kind, Connect | ConnectRefused | Dns | Tls | Timeout(TimeoutPhase::Connect))
 }
 
 fn listed(body: &[u8]) -> Option<Vec<String>> {
@@ -155,16 +166,9 @@ fn not_found(plan: &Plan) -> String {
     format!("there is no such path; did you mean {with_version}?")
 }
 
-/// The service's words, shortened, without the key should it have repeated it.
+/// The service's words, without secrets should it have repeated any, and then shortened.
 fn quoted(plan: &Plan, words: &str) -> String {
-    let mut words = words.to_owned();
-    let keys = plan.target.key.iter().map(|key| key.secret.expose());
-    let headers = plan.target.headers.iter().filter(|(_, value)| value.is_reference());
-    for secret in keys.chain(headers.map(|(_, value)| value.expose())) {
-        if !secret.is_empty() {
-            words = words.replace(secret, "**********");
-        }
-    }
+    let words = redacted(words, &plan.target.secrets());
     let words: String = words.trim().chars().take(QUOTED).collect();
     if words.is_empty() { words } else { format!(": {words}") }
 }

@@ -32,6 +32,7 @@ pub(super) fn prepare(error: &PrepareError) -> Trouble {
         PrepareError::Tokenizer(error) => tokenizer(error),
         PrepareError::Encode { .. } => Trouble::input(chain(error))
             .with_hint("use the URL of an endpoint that takes such prompts"),
+        PrepareError::Stopped => Trouble::failed(chain(error)),
         PrepareError::TooMany { .. } => {
             Trouble::input(chain(error)).with_hint("lower --number, or add memory")
         }

@@ -13,14 +13,23 @@ use jiff::Zoned;
 #[derive(Debug)]
 pub(crate) struct Journal {
     file: File,
-    debug: bool,
+    detail: Detail,
+}
+
+/// How much is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// What every reader may want to know.
+    Usual,
+    /// The smallest things too.
+    Debug,
 }
 
 impl Journal {
-    /// Opens the file at `path`, to be appended to. `debug` says whether it takes the smallest things too.
-    pub(crate) fn open(path: &Path, debug: bool) -> io::Result<Self> {
+    /// Opens the file at `path`, to be appended to.
+    pub(crate) fn open(path: &Path, detail: Detail) -> io::Result<Self> {
         let file = File::options().create(true).append(true).open(path)?;
-        Ok(Self { file, debug })
+        Ok(Self { file, detail })
     }
 
     /// Something that every reader may want to know.
@@ -35,7 +44,7 @@ impl Journal {
 
     /// Something for whoever looks for a fault.
     pub(crate) fn debug(&self, text: impl FnOnce() -> String) {
-        if self.debug {
+        if self.detail == Detail::Debug {
             self.write("DEBUG", &text());
         }
     }

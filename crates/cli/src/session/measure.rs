@@ -2,6 +2,7 @@
 //!
 //! A text dataset needs none, and gets none unless one was given: EvalScope then measures its prompts in characters.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -10,7 +11,7 @@ use tokometer_engine::Engine;
 use tokometer_plan::{Plan, Scheme, Source};
 use tokometer_record::{Count, OutputTokens, TokenSource};
 use tokometer_workload::Ask;
-use tokometer_workload::dataset::{self, DATASETS, Dataset, Spec};
+use tokometer_workload::dataset::{self, DATASETS, Dataset, DatasetError, Spec};
 use tokometer_workload::prepare::asks;
 use tokometer_workload::tokenizer::{self, Hub, Tokenizer};
 
@@ -28,6 +29,23 @@ pub(crate) struct Measure {
     needed: bool,
     /// Whether the dataset was found to have every prompt that will be asked for.
     checked: bool,
+}
+
+/// What came of counting outputs.
+#[derive(Debug)]
+pub(crate) struct Counted {
+    /// The counts.
+    pub(crate) lines: Vec<Count>,
+    /// Outputs that were left when it was stopped.
+    pub(crate) left: usize,
+}
+
+/// What came of counting one output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attempt {
+    Counted(u32),
+    Failed,
+    Left,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,18 +122,24 @@ impl Measure {
             return Ok(());
         }
         if let Some(last) = plan.points.last() {
-            let dataset = self.prompts(plan, last.offset)?;
             let index = last.requests().saturating_sub(1);
-            dataset.draw(index, last.seed).map_err(|error| explain::dataset(&error))?;
+            let dataset = self.prompts(plan, last.offset);
+            dataset
+                .and_then(|dataset| dataset.draw(index, last.seed))
+                .map_err(|error| explain::dataset(&error))?;
         }
         self.checked = true;
         Ok(())
     }
 
     /// The prompts of a point that begins at `offset`.
-    pub(crate) fn prompts(&self, plan: &Plan, offset: u64) -> Result<Box<dyn Dataset>, Trouble> {
+    pub(crate) fn prompts(
+        &self,
+        plan: &Plan,
+        offset: u64,
+    ) -> Result<Box<dyn Dataset>, DatasetError> {
         let tokenizer = self.for_prompts().then(|| Arc::clone(&self.tokenizer));
-        dataset::open(&plan.spec(offset), tokenizer).map_err(|error| explain::dataset(&error))
+        dataset::open(&plan.spec(offset), tokenizer)
     }
 
     /// Whether prompts are measured in tokens.
@@ -133,16 +157,22 @@ impl Measure {
         let spec = Spec { prompt: Some("hello".into()), ..plan.spec(0) };
         let tokenizer = self.for_prompts().then(|| Arc::clone(&self.tokenizer));
         let dataset = dataset::open(&spec, tokenizer).map_err(|error| explain::dataset(&error))?;
-        let made = asks(&*dataset, &plan.body(model), self.counter(), plan.seed, 1, &|_| ());
+        let go_on = |_| ControlFlow::Continue(());
+        let made = asks(&*dataset, &plan.body(model), self.counter(), plan.seed, 1, &go_on);
         let made = made.map_err(|error| explain::prepare(&error))?;
         Ok(made.into_iter().next().expect("one was asked for"))
     }
 
-    /// Counts the outputs that the server did not count, in the records and as lines for the log.
-    pub(crate) fn count_outputs(&self, recorded: &mut Recorded, screen: &Screen) -> Vec<Count> {
+    /// Counts the outputs that the server did not count, in the records and as lines for the log, unless it is to `stop`.
+    pub(crate) fn count_outputs(
+        &self,
+        recorded: &mut Recorded,
+        screen: &Screen,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Counted {
         let uncounted = std::mem::take(&mut recorded.uncounted);
         if uncounted.is_empty() {
-            return Vec::new();
+            return Counted { lines: Vec::new(), left: 0 };
         }
         screen.say(format!(
             "counting the tokens of {} outputs that the server did not count",
@@ -150,33 +180,34 @@ impl Measure {
         ));
         let cores = thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
         let share = uncounted.len().div_ceil(cores);
-        let tokens: Vec<Option<u32>> = thread::scope(|scope| {
-            let parts: Vec<_> = uncounted
-                .chunks(share)
-                .map(|part| {
-                    scope.spawn(|| {
-                        part.iter().map(|(_, text)| self.length(text)).collect::<Vec<_>>()
-                    })
-                })
-                .collect();
+        let count = |part: &[(usize, String)]| -> Vec<Attempt> {
+            part.iter()
+                .map(|(_, text)| if stop() { Attempt::Left } else { self.length(text) })
+                .collect()
+        };
+        let attempts: Vec<Attempt> = thread::scope(|scope| {
+            let parts: Vec<_> =
+                uncounted.chunks(share).map(|part| scope.spawn(|| count(part))).collect();
             let joined = parts.into_iter().map(|part| part.join());
             joined
                 .flat_map(|part| part.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
                 .collect()
         });
-        let mut counts = Vec::with_capacity(uncounted.len());
-        for ((position, _), count) in uncounted.iter().zip(tokens) {
-            let Some(count) = count else { continue };
+        let left = attempts.iter().filter(|attempt| **attempt == Attempt::Left).count();
+        let mut lines = Vec::with_capacity(uncounted.len());
+        for ((position, _), attempt) in uncounted.iter().zip(attempts) {
+            let Attempt::Counted(count) = attempt else { continue };
             let record = &mut recorded.log.records[*position];
             let output_tokens = OutputTokens { count, source: TokenSource::LocalTokenizer };
             record.output_tokens = Some(output_tokens);
-            counts.push(Count { index: record.index, output_tokens });
+            lines.push(Count { index: record.index, output_tokens });
         }
-        counts
+        Counted { lines, left }
     }
 
-    fn length(&self, text: &str) -> Option<u32> {
-        u32::try_from(self.tokenizer.encode(text).ok()?.len()).ok()
+    fn length(&self, text: &str) -> Attempt {
+        let length = self.tokenizer.encode(text).ok().and_then(|ids| u32::try_from(ids.len()).ok());
+        length.map_or(Attempt::Failed, Attempt::Counted)
     }
 
     /// What it is called in the log.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use jiff::Zoned;
-use tokometer_engine::{Engine, Proxy, Settings, Target, Timeouts, Tls};
+use tokometer_engine::{Engine, Proxy, Settings, SettingsError, Target, Timeouts, Tls, redacted};
 use tokometer_plan::{Filled, Plan, Rate, Scheme};
 use tokometer_sim::Running;
 use tokometer_workload::tokenizer::{TokenizeService, Tokenizer};
@@ -29,11 +29,12 @@ impl Service {
     /// Starts what is to be started. `tokenizer` is the one that a simulator counts with.
     pub(crate) fn start(plan: &Plan, tokenizer: &Arc<dyn Tokenizer>) -> Result<Self, Trouble> {
         let url = &plan.target.url;
+        let secrets = plan.target.secrets();
         let simulator = match url.scheme {
             Scheme::Http | Scheme::Https => None,
             Scheme::Sim => {
                 let query = url.query.as_ref().map_or("", Filled::expose);
-                let options = simulator::options(query)?;
+                let options = simulator::options(query, &secrets)?;
                 Some(simulator::start_on_loopback(options, Arc::clone(tokenizer))?)
             }
         };
@@ -45,14 +46,30 @@ impl Service {
             None => url.expose(),
         };
         let began = Zoned::now();
-        let settings = settings(plan, &address, &began)?;
-        let engine = Engine::start(settings)
-            .map_err(|error| Trouble::input(format!("--url: {}", chain(&error))))?;
+        let unusable = |error| unusable(&error, &secrets);
+        let target = Target::parse(&address).map_err(unusable)?;
+        let engine = Engine::start(settings(plan, target, &began)).map_err(unusable)?;
         Ok(Self { engine: Arc::new(engine), began, _simulator: simulator })
     }
 }
 
-fn settings(plan: &Plan, address: &str, began: &Zoned) -> Result<Settings, Trouble> {
+/// Settings that cannot be used are told by their text, which may hold what the plan only names.
+fn unusable(error: &SettingsError, secrets: &[String]) -> Trouble {
+    let words = redacted(&chain(error), secrets);
+    match error {
+        SettingsError::Url { .. } => Trouble::input(format!("--url: {words}"))
+            .with_hint("for example http://127.0.0.1:8000/v1/chat/completions"),
+        SettingsError::Header { .. } => Trouble::input(format!("--headers: {words}"))
+            .with_hint("a header is NAME=VALUE, in characters of ASCII"),
+        SettingsError::Certificates { .. } => Trouble::input(format!("--ca-cert: {words}"))
+            .with_hint("give a file of certificates in PEM"),
+        SettingsError::Worker(_) => {
+            Trouble::failed(words).with_hint("lower --workers, or raise the limits of this process")
+        }
+    }
+}
+
+fn settings(plan: &Plan, at: Target, began: &Zoned) -> Settings {
     let target = &plan.target;
     let mut headers: Vec<(String, String)> = target
         .headers
@@ -62,11 +79,12 @@ fn settings(plan: &Plan, address: &str, began: &Zoned) -> Result<Settings, Troub
     if let Some(key) = &target.key {
         headers.push(("Authorization".into(), format!("Bearer {}", key.secret.expose())));
     }
-    Ok(Settings {
-        target: Target::parse(address).map_err(|error| Trouble::input(chain(&error)))?,
+    Settings {
+        target: at,
         api: target.api.0,
         stream: plan.generation.options.stream,
         headers,
+        secrets: target.secrets(),
         timeouts: Timeouts {
             connect: target.timeouts.connect,
             first_byte: target.timeouts.first_byte,
@@ -81,7 +99,7 @@ fn settings(plan: &Plan, address: &str, began: &Zoned) -> Result<Settings, Troub
         keep_prompt: plan.output.prompts,
         request_id_prefix: format!("tokometer-{}-", began.strftime("%Y%m%d%H%M%S%3f")),
         drain: plan.drain,
-    })
+    }
 }
 
 /// As many workers as the heaviest point needs, and no more than there are cores: one thread carries many streams, and two

@@ -5,8 +5,9 @@
 use std::fmt;
 
 use serde_json::{Map, Value, json};
+use tokometer_metrics::Window;
 use tokometer_metrics::catalog::{E2E, ICL, INPUT_TOKENS, Metric, OUTPUT_TOKENS, Of, TPOT, TTFT};
-use tokometer_record::{Offset, Phase, Point, Record};
+use tokometer_record::{Phase, Point, Record};
 
 /// The figures so far.
 #[derive(Debug)]
@@ -16,8 +17,7 @@ pub(super) struct SoFar {
     succeeded: u64,
     failed: u64,
     streamed: u64,
-    first_start: Option<Offset>,
-    last_end: Offset,
+    window: Window,
     sums: Vec<Sum>,
 }
 
@@ -41,8 +41,7 @@ impl SoFar {
             succeeded: 0,
             failed: 0,
             streamed: 0,
-            first_start: None,
-            last_end: Offset::ZERO,
+            window: Window::default(),
             sums: MEANS.iter().map(sum).collect(),
         }
     }
@@ -57,8 +56,7 @@ impl SoFar {
         if record.phase == Phase::Warmup {
             return;
         }
-        self.first_start = Some(self.first_start.map_or(record.started, |s| s.min(record.started)));
-        self.last_end = self.last_end.max(record.last().unwrap_or(record.end));
+        self.window.add(record);
         self.streamed += u64::from(record.streamed);
         if !record.succeeded() {
             self.failed += 1;
@@ -90,13 +88,12 @@ impl Sum {
 
 impl fmt::Display for SoFar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let began = self.first_start.unwrap_or(self.last_end);
-        let seconds = (self.last_end - began).as_secs_f64();
+        let seconds = self.window.duration();
         let per_second =
-            |total: f64| if seconds > 0.0 { rounded(total / seconds) } else { Value::Null };
+            |total: f64| seconds.map_or(Value::Null, |seconds| rounded(total / seconds));
         let (input, output) = (self.total(&INPUT_TOKENS), self.total(&OUTPUT_TOKENS));
         let mut shown = Map::new();
-        shown.insert("Test Duration (s)".into(), rounded(seconds));
+        shown.insert("Test Duration (s)".into(), rounded(seconds.unwrap_or(0.0)));
         shown.insert("Concurrency".into(), self.concurrency.clone());
         shown.insert("Request Rate (req/s)".into(), self.rate.clone());
         shown.insert("Total Requests".into(), json!(self.requests()));

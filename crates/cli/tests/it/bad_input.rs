@@ -44,7 +44,7 @@ fn a_missing_dataset_is_refused() {
     let place = Workplace::new();
     insta::assert_snapshot!(refused(&place, 2, "perf --model m --dataset openqa"), @r#"
     error: --dataset-path: the dataset openqa is read from a file, and none is given
-    hint: give a file of JSON lines such as {"question": "…"}, for example open_qa.jsonl of HC3-Chinese
+    hint: give JSON lines such as {"question": "…"}, for example open_qa.jsonl of HC3-Chinese
     "#);
     let line = "perf --model m --dataset openqa --dataset-path nowhere.jsonl";
     insta::assert_snapshot!(refused(&place, 2, line), @"
@@ -60,7 +60,7 @@ fn a_bad_line_of_a_dataset_is_named() {
     let line = "perf --model m --dataset openqa --dataset-path questions.jsonl --number 5";
     insta::assert_snapshot!(refused(&place, 2, line), @r#"
     error: questions.jsonl:2: field question is missing
-    hint: the file should be a file of JSON lines such as {"question": "…"}, for example open_qa.jsonl of HC3-Chinese
+    hint: the file should be JSON lines such as {"question": "…"}, for example open_qa.jsonl of HC3-Chinese
     "#);
 }
 

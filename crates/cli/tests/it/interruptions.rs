@@ -1,15 +1,21 @@
 //! Ctrl-C, twice, and a killed program: what had ended is there.
 
 use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStderr, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tokometer_record::{FailureKind, Outcome};
+use serde_json::{Value, json};
+use tokometer_record::{FailureKind, Outcome, TokenSource};
 
-use crate::{Ended, Workplace};
+use crate::by_hand::{self, Asked};
+use crate::{Ended, QUICK, Workplace};
 
 /// A program that runs, with what it has said so far.
 struct Running {
@@ -50,17 +56,58 @@ impl Running {
     }
 }
 
-/// Returns once the log holds this many records. It looks again and again, for nothing tells of a file's growth.
+/// Returns once the log holds this many records.
 fn wait_for_records(log: &Path, records: usize) {
+    let is_record = |line: &&str| line.starts_with("{\"record\"");
+    wait_for(log, |text| text.lines().filter(is_record).count() >= records);
+}
+
+/// Returns once the file's text is as wanted. It looks again and again, for nothing tells of a file's growth.
+fn wait_for(file: &Path, wanted: impl Fn(&str) -> bool) {
     for _ in 0..6_000 {
-        let text = std::fs::read_to_string(log).unwrap_or_default();
-        if text.lines().filter(|line| line.starts_with("{\"record\"")).count() >= records {
+        if wanted(&std::fs::read_to_string(file).unwrap_or_default()) {
             return;
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    panic!("{} never came to hold {records} records", log.display());
+    panic!("{} never came to be as wanted", file.display());
 }
+
+/// A server that tokenizes, and tells no usage. Once it has served so many completions, whoever asks it to tokenize a text that
+/// holds [`SLOW`] has to wait.
+struct Tokenizing {
+    address: SocketAddr,
+    /// Told of everybody who waits.
+    waiting: Receiver<()>,
+    /// While this is there, they wait.
+    held: Sender<()>,
+}
+
+impl Tokenizing {
+    fn start(completions: usize) -> Self {
+        let (tell, waiting) = channel();
+        let (held, let_go) = channel::<()>();
+        let (tell, let_go, served) = (Mutex::new(tell), Mutex::new(let_go), AtomicUsize::new(0));
+        let answer = move |asked: &Asked| match asked.path() {
+            "/tokenize" => {
+                if asked.body.contains(SLOW) && served.load(Ordering::SeqCst) >= completions {
+                    // A test that is over listens no more, and holds nobody.
+                    let _ = tell.lock().unwrap().send(());
+                    let _ = let_go.lock().unwrap().recv();
+                }
+                by_hand::json(&json!({ "tokens": [1, 2, 3], "count": 3 }))
+            }
+            "/detokenize" => by_hand::json(&json!({ "prompt": "word" })),
+            _ => {
+                served.fetch_add(1, Ordering::SeqCst);
+                by_hand::completion(SLOW)
+            }
+        };
+        Self { address: by_hand::serve(answer), waiting, held }
+    }
+}
+
+const SLOW: &str = "slow to tokenize";
 
 const LINE: &str = "perf --model m --url sim://?ttft_ms=20&itl_ms=5 --prompt hi --parallel 4 --number 20000 20000 --max-tokens 4 \
                     --no-timestamp --name run --no-test-connection";
@@ -140,6 +187,123 @@ fn a_signal_before_the_load_ends_the_program_and_leaves_nothing() {
     running.signal(Signal::SIGINT);
     assert_eq!(running.wait().code, 130);
     assert!(!place.path().join("outputs").exists());
+}
+
+#[test]
+fn a_signal_between_two_points_ends_the_run_with_the_points_that_there_are() {
+    let place = Workplace::new();
+    let line = format!(
+        "perf --model m --url {QUICK} --prompt hi --parallel 1 2 --number 2 2 --max-tokens 2 --sleep-interval 600 \
+         --no-timestamp --name run"
+    );
+    let running = Running::start(&place, &line);
+    wait_for(&place.path().join("outputs/run/benchmark.log"), |text| {
+        text.contains("Sleeping for 600")
+    });
+    running.signal(Signal::SIGINT);
+    assert_reported_incomplete(&place, running.wait());
+}
+
+#[test]
+fn a_signal_while_prompts_are_made_ready_ends_the_run_with_the_points_that_there_are() {
+    let place = Workplace::new();
+    let server = Tokenizing::start(1);
+    place.write("lines.txt", &format!("quick\n{SLOW}\n"));
+    let mut running = Running::start(&place, &measured_by(&server, "--parallel 1 1 --number 1 50"));
+    server.waiting.recv().unwrap();
+    wait_for_records(&place.path().join("outputs/run/run.jsonl"), 1);
+    running.signal(Signal::SIGINT);
+    running.wait_to_say("interrupted: the run ends here");
+    drop(server.held);
+    assert_reported_incomplete(&place, running.wait());
+}
+
+#[test]
+fn a_signal_while_the_first_prompts_are_made_ready_leaves_nothing() {
+    let place = Workplace::new();
+    let server = Tokenizing::start(0);
+    place.write("lines.txt", &format!("{SLOW}\n"));
+    let running = Running::start(&place, &measured_by(&server, "--parallel 1 --number 1"));
+    server.waiting.recv().unwrap();
+    running.signal(Signal::SIGINT);
+    assert_eq!(running.wait().code, 130);
+    assert!(!place.path().join("outputs").exists());
+}
+
+#[test]
+fn a_signal_while_outputs_are_counted_ends_the_run_with_what_was_counted() {
+    let place = Workplace::new();
+    let server = Tokenizing::start(1);
+    let line = format!(
+        "perf --model m --url http://{}/v1/chat/completions --prompt hi --parallel 2 --number 40 --no-timestamp --name run",
+        server.address
+    );
+    let mut running = Running::start(&place, &line);
+    running.wait_to_say("counting the tokens of 40 outputs");
+    server.waiting.recv().unwrap();
+    running.signal(Signal::SIGINT);
+    running.wait_to_say("interrupted: the run ends here");
+    drop(server.held);
+    let ended = running.wait();
+    assert!(ended.stderr.contains("were left uncounted"), "{}", ended.stderr);
+    assert_eq!(ended.code, 130, "{}", ended.stderr);
+    assert!(ended.stdout.contains("Performance Test Summary Report"), "{}", ended.stdout);
+    let log = place.log();
+    assert!(!log.end.unwrap().complete && !log.points[0].end.as_ref().unwrap().complete);
+    let sources = log.points[0].records.iter().filter_map(|r| Some(r.output_tokens?.source));
+    let counted = sources.filter(|source| *source == TokenSource::LocalTokenizer).count();
+    let cores = std::thread::available_parallelism().unwrap().get();
+    assert!(counted <= cores, "each core finishes the one that it was about: {counted}");
+}
+
+/// A command whose prompts are measured by the server's tokenizer.
+fn measured_by(server: &Tokenizing, load: &str) -> String {
+    format!(
+        "perf --model m --url http://{}/v1/chat/completions --dataset line_by_line --dataset-path lines.txt \
+         --dataset-args '{{\"target_input_len\": 100}}' {load} --sleep-interval 0 --no-timestamp --name run \
+         --no-test-connection",
+        server.address
+    )
+}
+
+/// The first of two points is reported, and the run is marked incomplete.
+fn assert_reported_incomplete(place: &Workplace, ended: Ended) {
+    assert_eq!(ended.code, 130, "{}", ended.stderr);
+    assert!(ended.stdout.contains("Performance Test Summary Report"), "{}", ended.stdout);
+    let log = place.log();
+    assert_eq!(log.points.len(), 1);
+    assert!(log.points[0].end.as_ref().unwrap().complete);
+    assert!(!log.end.unwrap().complete);
+    let summary: Value = crate::json(&place.path().join("outputs/run/summary.json"));
+    assert_eq!(summary["points"].as_array().unwrap().len(), 1);
+    place.run_to(130, "report outputs");
+}
+
+#[test]
+fn a_point_that_cannot_be_made_ready_leaves_those_before_it_reported() {
+    let place = Workplace::new();
+    place.write("lines.txt", "Tell me a story.\n");
+    let line = "perf --model m --url sim://?ttft_ms=20&itl_ms=5 --dataset line_by_line --dataset-path lines.txt \
+                --parallel 1 2 --number 40 4 --max-tokens 2 --sleep-interval 0 --no-timestamp --name run";
+    let running = Running::start(&place, line);
+    wait_for_records(&place.path().join("outputs/run/run.jsonl"), 1);
+    std::fs::remove_file(place.path().join("lines.txt")).unwrap();
+    let ended = running.wait();
+    assert_eq!(ended.code, 2, "{}", ended.stderr);
+    assert!(
+        ended.stderr.ends_with(
+            "error: cannot read lines.txt: No such file or directory (os error 2)\nhint: check --dataset-path\n"
+        ),
+        "{}",
+        ended.stderr
+    );
+    assert!(ended.stdout.contains("Performance Test Summary Report"), "{}", ended.stdout);
+    let log = place.log();
+    assert_eq!(log.points.len(), 1);
+    assert_eq!(log.points[0].records.len(), 40);
+    assert!(!log.end.unwrap().complete);
+    assert!(place.path().join("outputs/run/performance_summary.txt").exists());
+    place.run_to(130, "report outputs");
 }
 
 #[test]

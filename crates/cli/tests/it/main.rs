@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test says by a panic that something is wrong")]
 
 mod bad_input;
+mod by_hand;
 mod interruptions;
 mod plans;
 mod runs;

@@ -2,7 +2,28 @@
 
 use std::fs;
 
+use serde_json::json;
+
+use crate::by_hand::{self, Asked};
 use crate::{Ended, Workplace, files_below};
+
+/// Fails where the output or any file below `place` holds one of `secrets`.
+fn assert_kept(place: &Workplace, ended: &[&Ended], secrets: &[&str]) {
+    let mut files = Vec::new();
+    files_below(place.path(), &mut files);
+    let files = files.into_iter().map(|file| {
+        let text = String::from_utf8_lossy(&fs::read(&file).unwrap()).into_owned();
+        (file.display().to_string(), text)
+    });
+    let said = ended.iter().flat_map(|ended| {
+        [("stdout".to_owned(), ended.stdout.clone()), ("stderr".to_owned(), ended.stderr.clone())]
+    });
+    for (place, text) in said.chain(files) {
+        for secret in secrets {
+            assert!(!text.contains(secret), "{secret} is in {place}: {text}");
+        }
+    }
+}
 
 #[test]
 fn a_key_a_header_and_a_parameter_are_sent_and_shown_nowhere() {
@@ -17,17 +38,8 @@ fn a_key_a_header_and_a_parameter_are_sent_and_shown_nowhere() {
         1,
         &format!("perf {}", flags.replace("--api-key k3y-s3cret", "--api-key oth3r-s3cret")),
     );
-    for ended in [&ran, &dry, &reported, &refused] {
-        assert!(!ended.stdout.contains("s3cret"), "{}", ended.stdout);
-        assert!(!ended.stderr.contains("s3cret"), "{}", ended.stderr);
-    }
-    let mut files = Vec::new();
-    files_below(place.path(), &mut files);
-    assert!(files.len() > 5);
-    for file in files {
-        let text = String::from_utf8_lossy(&fs::read(&file).unwrap()).into_owned();
-        assert!(!text.contains("s3cret"), "{} holds a secret", file.display());
-    }
+    assert_kept(&place, &[&ran, &dry, &reported, &refused], &["s3cret"]);
+    assert!(place.run_folder().join("benchmark.log").exists());
     assert!(
         dry.stderr.contains("OPENAI_API_KEY, TOKOMETER_HEADER_X_AUTH_TOKEN, TOKOMETER_URL_API_KEY")
     );
@@ -48,5 +60,85 @@ fn a_plan_takes_its_key_from_the_environment() {
     insta::assert_snapshot!(unset.stderr, @"
     error: plan.yaml:1:15: target.url: the environment variable KEY is not set
     hint: set it first: export KEY=…
+    ");
+}
+
+/// Repeats the request's path and all its headers, as an error of this sort.
+fn echo(asked: &Asked, sort: &str) -> String {
+    // So that a cut after some hundred characters falls anywhere, one cut secret or another would show.
+    let words = format!("{}you sent: {}", "-".repeat(asked.body.len() % 97 * 3), asked.head);
+    let error = json!({ "error": { "message": words, "code": 404 } }).to_string();
+    match sort {
+        "status" => by_hand::response("404 Not Found", "application/json", &error),
+        "page" => by_hand::response("404 Not Found", "text/html", &format!("<p>{words}</p>")),
+        "event" => by_hand::events(&[&error]),
+        _ => by_hand::events(&[&format!("{words} is no JSON").replace(['\r', '\n'], " ")]),
+    }
+}
+
+#[test]
+fn what_a_server_repeats_of_its_request_is_kept_nowhere() {
+    const SECRETS: [&str; 5] = ["sk-short", "dXNlcjpw", "q9z", "c00kie", "t3am"];
+    for sort in ["status", "page", "event", "garbage"] {
+        let place = Workplace::new();
+        let address = by_hand::serve(move |asked| echo(asked, sort));
+        place.write(
+            "plan.yaml",
+            &format!(
+                "target:\n  url: http://{address}/v1/chat/completions?sig=${{SIG}}&v=1\n  headers:\n    \
+                 Authorization: Basic ${{BASIC}}\n    X-Api-Key: ${{KEY}}\n    Cookie: session=${{COOKIE}}\n    \
+                 X-Team: ${{TEAM}}\nmodel: m\n\
+                 load: {{points: [{{parallel: 2, number: 97}}]}}\nprompts: {{dataset: line_by_line, path: lines.txt}}\n\
+                 output: {{debug: true}}\n"
+            ),
+        );
+        // Prompts of every length, so that the echo is shifted by as much.
+        let lines: String = (1..98).map(|n| "x".repeat(n) + "\n").collect();
+        place.write("lines.txt", &lines);
+        let run = |line: &str| {
+            let variables = ["KEY", "BASIC", "SIG", "COOKIE", "TEAM"].into_iter().zip(SECRETS);
+            Ended::of(place.command(line).envs(variables).output().unwrap())
+        };
+        let refused = run("run plan.yaml");
+        assert_eq!(refused.code, 1, "{}", refused.stderr);
+        let dry = run("run plan.yaml --dry-run");
+        assert_eq!(dry.code, 0, "{}", dry.stderr);
+        let untested = fs::read_to_string(place.path().join("plan.yaml")).unwrap();
+        place.write(
+            "plan.yaml",
+            &untested.replace("  headers:", "  test_connection: false\n  headers:"),
+        );
+        let failed = run("run plan.yaml");
+        assert_eq!(failed.code, 3, "{sort}: {}{}", failed.stdout, failed.stderr);
+        let reported = run("report outputs");
+        assert!(reported.stdout.contains("***"), "it was repeated: {}", reported.stdout);
+        // Nor the first half of any: a message cut in the middle of a secret shows that.
+        let halves = ["sk-s", "dXNl", "q9", "c00k", "t3a"];
+        assert_kept(&place, &[&refused, &dry, &failed, &reported], &halves);
+    }
+}
+
+#[test]
+fn a_short_key_of_the_command_line_is_not_repeated() {
+    for sort in ["status", "event"] {
+        let place = Workplace::new();
+        let address = by_hand::serve(move |asked| echo(asked, sort));
+        let line = format!(
+            "perf --model m --url http://{address}/v1/chat/completions?token=q9z --api-key sk-short --headers 'X-Auth=t3am' \
+             --prompt hi --number 3 --debug"
+        );
+        let refused = place.run_to(1, &line);
+        let dry = place.run_to(0, &format!("{line} --dry-run"));
+        let failed = place.run_to(3, &format!("{line} --no-test-connection"));
+        assert_kept(&place, &[&refused, &dry, &failed], &["sk-short", "q9z", "t3am"]);
+    }
+}
+
+#[test]
+fn a_secret_that_no_url_can_hold_is_refused_and_not_repeated() {
+    let place = Workplace::new();
+    let refused = place.run_to(2, "perf --model m --prompt hi --url 'http://h/v1?api_key=s3 cret'");
+    insta::assert_snapshot!(refused.stderr, @"
+    note: the URL names no endpoint, so requests go to http://h/v1/chat/completions
     ");
 }

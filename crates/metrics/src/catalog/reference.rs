@@ -8,8 +8,9 @@ use super::{METRICS, Metric, Of, Over};
 use crate::Timeline;
 use crate::quantile::Percentile;
 use crate::verdict::{
-    CONCURRENCY_HELD, CPU_SHARE, LAG_UNDER_LOAD, LATENESS_FLOOR, LATENESS_OF_TTFT,
+    CONCURRENCY_HELD, CPU_SHARE, LAG_UNDER_LOAD, LATE_TIME, LATENESS_FLOOR, LATENESS_OF_TTFT,
     LOOP_LAG_CEILING, LOOP_LAG_FLOOR, LOOP_LAG_OF_FAST_GAP, LOOP_LAG_OF_SLOW_GAP, RATE_ACHIEVED,
+    SHORT_REQUEST, SHORT_ROUNDS, STALL_OF_LIMIT, STALL_OF_REQUESTS,
 };
 
 /// The reference as Markdown: the whole of `docs/metrics.md`.
@@ -69,26 +70,42 @@ A percentile needs a sample that bears it. The 99th percentile of fewer than {} 
 }
 
 fn verdict() -> String {
-    let ms = |seconds: f64| seconds * 1e3;
-    let percent = |share: f64| (share * 100.0).round();
     let mut text = String::from(
         "
 ## The verdict
 
-Every point of a run is judged: *valid*, or *client-limited*, when the client was late enough to bend its own figures or did not
-bring about the load that was asked for. Any one of these makes it client-limited:
+Every point of a run is judged: *client-limited*, when the client was late enough to bend its own figures or did not bring about
+the load that was asked for; *valid*, when there is evidence that it was not; *not judged*, where evidence is missing. Any one of
+these makes it client-limited:
 
 ",
     );
-    let lines = [
+    for line in reasons() {
+        let _ = writeln!(text, "- {line}");
+    }
+    text.push_str(
+        "
+Without streaming the mean end-to-end latency stands in for TTFT and gap. Whether a run is *complete* is told apart from the
+verdict: a point that was interrupted can be valid, and is marked incomplete.
+",
+    );
+    text.push_str(&without_an_end());
+    text.push_str(&stalls());
+    text
+}
+
+fn reasons() -> [String; 6] {
+    [
         format!(
-            "`late_starts`: requests started late (`lateness_p99`) by more than {} ms and more than {} % of the mean TTFT.",
+            "`late_starts`: where a schedule paces the load, requests started late (`lateness_p99`) by more than {} ms and more \
+             than {} % of the mean TTFT.",
             ms(LATENESS_FLOOR),
             percent(LATENESS_OF_TTFT)
         ),
         format!(
-            "`late_stamps`: the event loop was late (`loop_lag_p99`) by more than {} % of the mean gap between chunks (taken as at \
-             least {} ms and at most {} ms) and by more than {} % of that gap.",
+            "`late_stamps`: for more than {} % of the time (`loop_lag_p99`) the event loop was late by more than its limit: {} % of \
+             the mean gap between chunks, taken as at least {} ms and at most {} ms, or {} % of that gap if it is more.",
+            percent(LATE_TIME),
             percent(LOOP_LAG_OF_FAST_GAP),
             ms(LOOP_LAG_FLOOR),
             ms(LOOP_LAG_CEILING),
@@ -101,25 +118,56 @@ bring about the load that was asked for. Any one of these makes it client-limite
             percent(CONCURRENCY_HELD)
         ),
         format!(
-            "`rate`: in open loop, `achieved_rate` is below {} % of `scheduled_rate`.",
-            percent(RATE_ACHIEVED)
+            "`hand_over`: the same for requests that take their place for less than {} ms, so that handing it on takes a good part \
+             of their time. Judged from {SHORT_ROUNDS} requests a place on: fewer are over before they tell anything.",
+            ms(SHORT_REQUEST)
+        ),
+        format!(
+            "`rate`: in open loop, `achieved_rate` is below {} % of `scheduled_rate`, and the schedule was overrun by more than {} ms.",
+            percent(RATE_ACHIEVED),
+            ms(LATENESS_FLOOR)
         ),
         format!(
             "`processor`: the client used more than {CPU_SHARE} % of its workers' cores and one of the two latenesses is above {} % of \
              its limit.",
             percent(LAG_UNDER_LOAD)
         ),
-    ];
-    for line in lines {
-        let _ = writeln!(text, "- {line}");
-    }
-    text.push_str(
+    ]
+}
+
+fn without_an_end() -> String {
+    format!(
         "
-Without streaming the mean end-to-end latency stands in for TTFT and gap. Whether a run is *complete* is told apart from the
-verdict: a point that was interrupted can be valid, and is marked incomplete.
+The log of a program that was killed has no end, and with it lacks the exact loop lag. Its pulses, one a second with the worst lag
+of that second, still give two bounds. The loop was certainly too late for as long as these worst stalls went beyond the limit: if
+that is more than {limit} % of the time, the point is client-limited (`late_stamps`). It was too late in no other seconds than those that
+had such a stall: if these are no more than {limit} %, the point is valid. Between the two it is not judged, nor before the first pulse,
+nor where requests that the log lacks could have taken the places that seem idle. A process that used more than {CPU_SHARE} % of a core
+is held to {} % of the limit there.
+
+A point in which no request ended, or that was over before the event loop was probed, is not judged either.
 ",
-    );
-    text
+        percent(LAG_UNDER_LOAD),
+        limit = percent(LATE_TIME),
+    )
+}
+
+fn stalls() -> String {
+    format!(
+        "
+A single stall does not make a client limited, but it makes maxima: one of more than {STALL_OF_LIMIT} times the limit is told in a note
+if at least {} % of the requests were in flight in its second.
+",
+        percent(STALL_OF_REQUESTS)
+    )
+}
+
+fn ms(seconds: f64) -> f64 {
+    seconds * 1e3
+}
+
+fn percent(share: f64) -> f64 {
+    (share * 100.0).round()
 }
 
 fn over_time() -> String {
@@ -157,6 +205,7 @@ The reports of the `evalscope` dialect have EvalScope 1.14.1's keys, order, roun
 |---|---|---|
 | Every moment | taken after the event's JSON is parsed | taken as the bytes leave the socket |
 | Latency | to the last `data:` event, the usage event included | to the last output chunk |
+| Test Duration (s) | to the last `data:` event of the last request | to the last output chunk of a success, the end of a failure |
 | TTFT, TPOT, ITL without streaming | the whole latency, 0, 0 | not applicable |
 | TTFT of a chunk with a refusal | not counted as output | output |
 | TPOT of an output in one chunk | 0, in the average | not applicable |

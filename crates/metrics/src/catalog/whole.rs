@@ -1,19 +1,21 @@
 //! Metrics of a run as a whole: throughputs, rates, concurrency, and what the client itself was doing.
 
-use tokometer_record::{ClientUse, Record};
+use tokometer_record::Record;
 
 use super::{Metric, Of, Over};
+use crate::pulse::{self, worst_lag};
 use crate::quantile::Percentile;
-use crate::{Distribution, Run, Unit};
+use crate::{Distribution, LoopLag, Run, Unit};
 
 /// The length of the measurement.
 pub const DURATION: Metric = Metric {
     key: "duration",
     title: "Duration",
     unit: Unit::Seconds,
-    definition: "The last end − the first start of a measured request, failures included.",
+    definition: "The last completion − the first start of a measured request, failures included. A success is completed with its \
+                 last output chunk, a failure when it ends.",
     over: Over::Measured,
-    of: Of::Run(|run| run.duration()),
+    of: Of::Run(|run| run.window().duration()),
     named: &[("evalscope", "Test Duration (s)")],
 };
 
@@ -24,7 +26,7 @@ pub const REQUEST_THROUGHPUT: Metric = Metric {
     unit: Unit::RequestsPerSecond,
     definition: "Requests that succeeded ÷ duration.",
     over: Over::Successes,
-    of: Of::Run(|run| Some(run.successes().count() as f64 / run.duration()?)),
+    of: Of::Run(|run| Some(run.successes().count() as f64 / run.window().duration()?)),
     named: &[("evalscope", "Req Throughput (req/s)"), ("vllm", "Request throughput (req/s)")],
 };
 
@@ -35,7 +37,7 @@ pub const INPUT_THROUGHPUT: Metric = Metric {
     unit: Unit::TokensPerSecond,
     definition: "Σ input tokens ÷ duration.",
     over: Over::Successes,
-    of: Of::Run(|run| Some(input_tokens(run)? / run.duration()?)),
+    of: Of::Run(|run| Some(input_tokens(run)? / run.window().duration()?)),
     named: &[("evalscope", "Input Throughput (tok/s)")],
 };
 
@@ -46,7 +48,7 @@ pub const OUTPUT_THROUGHPUT: Metric = Metric {
     unit: Unit::TokensPerSecond,
     definition: "Σ output tokens ÷ duration.",
     over: Over::Successes,
-    of: Of::Run(|run| Some(output_tokens(run)? / run.duration()?)),
+    of: Of::Run(|run| Some(output_tokens(run)? / run.window().duration()?)),
     named: &[
         ("evalscope", "Output Throughput (tok/s)"),
         ("vllm", "Output token throughput (tok/s)"),
@@ -60,7 +62,7 @@ pub const TOTAL_THROUGHPUT: Metric = Metric {
     unit: Unit::TokensPerSecond,
     definition: "Σ (input tokens + output tokens) ÷ duration.",
     over: Over::Successes,
-    of: Of::Run(|run| Some((input_tokens(run)? + output_tokens(run)?) / run.duration()?)),
+    of: Of::Run(|run| Some((input_tokens(run)? + output_tokens(run)?) / run.window().duration()?)),
     named: &[("evalscope", "Total Throughput (tok/s)"), ("vllm", "Total Token throughput (tok/s)")],
 };
 
@@ -69,7 +71,8 @@ pub const SUCCESS_RATE: Metric = Metric {
     key: "success_rate",
     title: "Success rate",
     unit: Unit::Percent,
-    definition: "Requests that succeeded ÷ requests measured. A failed request never leaves the denominator.",
+    definition: "Requests that succeeded ÷ requests measured. A failed request never leaves the denominator, nor does one that the \
+                 user cancelled.",
     over: Over::Measured,
     of: Of::Run(|run| percent(run.successes().count() as f64, run.measured.len() as f64)),
     named: &[("evalscope", "Success Rate")],
@@ -143,7 +146,8 @@ pub const HELD_CONCURRENCY: Metric = Metric {
     key: "held_concurrency",
     title: "Held concurrency",
     unit: Unit::Requests,
-    definition: "The mean number of requests in flight from the first measured start to the last, while others still waited.",
+    definition: "The mean number of requests in flight while others still waited: to the last measured start, from the first one, or \
+                 under a cap from the start that first took the last place if that is later.",
     over: Over::Measured,
     of: Of::Run(|run| run.held_concurrency()),
     named: &[],
@@ -199,10 +203,14 @@ pub const LOOP_LAG_P99: Metric = Metric {
     key: "loop_lag_p99",
     title: "Client loop lag, p99",
     unit: Unit::Seconds,
-    definition: "The 99th percentile of how late the client's event loop woke for a timer of its own. A chunk's stamp can be late \
-                 by as much.",
+    definition: "How late the client's event loop was, at the 99th percentile of time: for 1 % of it the loop was later than that. \
+                 Probed every few milliseconds on each worker; a stall counts once for each probe that it swallowed. A chunk's \
+                 stamp can be late by as much. None for a log without an end.",
     over: Over::Measured,
-    of: Of::Run(|run| probed(run, |client| client.loop_lag_p99)),
+    of: Of::Run(|run| match LoopLag::of(run) {
+        LoopLag::P99(lag) => Some(lag),
+        LoopLag::Pulses { .. } | LoopLag::Unprobed | LoopLag::Lost => None,
+    }),
     named: &[],
 };
 
@@ -211,9 +219,9 @@ pub const LOOP_LAG_MAX: Metric = Metric {
     key: "loop_lag_max",
     title: "Client loop lag, worst",
     unit: Unit::Seconds,
-    definition: "As the p99, at worst.",
+    definition: "The longest stall of the client's event loop. For a log without an end, by its pulses.",
     over: Over::Measured,
-    of: Of::Run(|run| probed(run, |client| client.loop_lag_max)),
+    of: Of::Run(worst_lag),
     named: &[],
 };
 
@@ -222,8 +230,9 @@ pub const CLIENT_CPU: Metric = Metric {
     key: "client_cpu",
     title: "Client CPU, of one core",
     unit: Unit::Percent,
-    definition: "Processor time of this process, user and system, ÷ the time from the first start to the last end of any request, \
-                 where that is 0.1 s at least. Two busy cores are 200 %.",
+    definition: "Processor time, user and system, of the threads that carried the load (of the process where the system does not \
+                 account for threads), ÷ the time from the first start to the last end of any request, where that is 0.1 s at \
+                 least. Two busy cores are 200 %. For a log without an end: of the process, from its first pulse to its last.",
     over: Over::Measured,
     of: Of::Run(cpu),
     named: &[],
@@ -234,7 +243,7 @@ pub const CLIENT_CPU_SHARE: Metric = Metric {
     key: "client_cpu_share",
     title: "Client CPU, of its workers' cores",
     unit: Unit::Percent,
-    definition: "As the client's CPU, ÷ the number of worker threads that carried the load.",
+    definition: "As the client's CPU, ÷ the number of worker threads that carried the load. None for a log without an end.",
     over: Over::Measured,
     of: Of::Run(|run| Some(cpu(run)? / run.client?.workers.max(1) as f64)),
     named: &[],
@@ -275,13 +284,8 @@ fn lateness(run: &Run<'_>) -> Option<Distribution> {
     Distribution::of(run.lateness().collect())
 }
 
-fn probed(run: &Run<'_>, nanos: fn(&ClientUse) -> u64) -> Option<f64> {
-    let client = run.client.filter(|client| client.loop_lag_probes > 0)?;
-    Some(nanos(client) as f64 / 1e9)
-}
-
 fn cpu(run: &Run<'_>) -> Option<f64> {
-    let client = run.client?;
+    let Some(client) = run.client else { return pulse::cpu(run) };
     let first = run.all.first()?.started;
     let last = run.all.iter().map(|record| record.end).max()?;
     let spent = (client.cpu_user as f64 + client.cpu_system as f64) / 1e9;

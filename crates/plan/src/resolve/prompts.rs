@@ -7,19 +7,20 @@ use serde_json::{Map, Value};
 use tokometer_workload::dataset::{DATASETS, Entry};
 
 use crate::config;
+use crate::endpoint::Kind;
 use crate::error::{PlanError, known_words};
 use crate::plan::{Dataset, Fit, Prompts, Source, Target, Template, Text};
 
 use super::{Environment, utf8};
 
-/// The prompts; `chat` says whether the URL is a chat endpoint.
+/// The prompts; `typed` is what the URL, as it was typed, leads to.
 pub(super) fn resolve(
     config: config::Prompts,
-    chat: bool,
+    typed: Kind,
     target: &Target,
     environment: &dyn Environment,
 ) -> Result<Prompts, PlanError> {
-    let chat_template = config.chat_template.unwrap_or(chat);
+    let chat_template = config.chat_template.unwrap_or(typed == Kind::Chat);
     if !chat_template && target.api.0.name() == "openai-chat" {
         return Err(PlanError::at(
             "prompts.chat_template",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::config;
-use crate::endpoint;
+use crate::endpoint::{self, Form, Kind};
 use crate::error::PlanError;
 use crate::plan::{Key, Proxy, Spoken, Target, Timeouts};
 use crate::secret::{Filled, names_a_secret};
@@ -13,19 +13,19 @@ use crate::written::Limit;
 
 use super::{Environment, utf8};
 
-/// The target, and whether its URL is a chat endpoint.
+/// The target, and what its URL, as it was typed, leads to.
 pub(super) fn resolve(
     config: config::Target,
-    tokenize: bool,
+    form: Form,
     environment: &dyn Environment,
     advice: &mut Vec<String>,
-) -> Result<(Target, bool), PlanError> {
+) -> Result<(Target, Kind), PlanError> {
     let Some(url) = config.url else {
         return Err(PlanError::at("target.url", "says where the server is, and is missing")
             .with_hint("for example http://127.0.0.1:8000/v1/chat/completions"));
     };
     let url = Url::parse(&url, "target.url", environment)?;
-    let endpoint = endpoint::choose(url, config.api.as_deref(), tokenize, advice)?;
+    let endpoint = endpoint::choose(url, config.api.as_deref(), form, advice)?;
     let timeouts = timeouts(config.timeouts);
     let headers = headers(config.headers, environment)?;
     let key = config.api_key_env.map(|name| key(&name, environment)).transpose()?;
@@ -52,7 +52,7 @@ pub(super) fn resolve(
         proxy: config.proxy.map(|url| proxy(&url, environment)).transpose()?,
         test_connection: config.test_connection.unwrap_or(true),
     };
-    Ok((target, endpoint.chat))
+    Ok((target, endpoint.typed))
 }
 
 fn timeouts(config: config::Timeouts) -> Timeouts {
@@ -92,12 +92,12 @@ fn headers(
             return Err(PlanError::at(setting, "not a name that a header can have")
                 .with_hint("names are made of letters, digits and -"));
         }
-        if names_a_secret(&name) && !written.contains("${") {
+        let value = Filled::look_up(&written, &setting, environment)?;
+        if names_a_secret(&name) && !value.is_reference() {
             return Err(PlanError::at(setting, "holds a secret in plain sight").with_hint(
                 format!("name an environment variable instead: {name}: ${{VARIABLE}}"),
             ));
         }
-        let value = Filled::look_up(&written, &setting, environment)?;
         check_header_value(&setting, value.expose())?;
         Ok((name, value))
     };
@@ -122,6 +122,13 @@ fn check_header_value(setting: &str, value: &str) -> Result<(), PlanError> {
 fn proxy(written: &str, environment: &dyn Environment) -> Result<Proxy, PlanError> {
     let setting = "target.proxy";
     let example = "for example http://127.0.0.1:3128";
+    if written.split(['/', '?', '#']).nth(2).is_some_and(|authority| authority.contains('@')) {
+        return Err(PlanError::at(
+            setting,
+            "a proxy that wants a user name and a password is not in this version",
+        )
+        .with_hint("leave them out, or go through a proxy that wants none"));
+    }
     let url = Url::parse(written, setting, environment)?;
     let wrong = |problem: &str| PlanError::at(setting, problem.to_owned()).with_hint(example);
     if url.scheme != Scheme::Http {

@@ -7,6 +7,7 @@
 mod figures;
 mod files;
 mod point;
+mod recommend;
 mod run;
 
 pub use files::{write_point, write_run};

@@ -31,7 +31,7 @@ fn read(path: &Path) -> Value {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
-fn every_run() -> [RunLog; 7] {
+fn every_run() -> [RunLog; 9] {
     [
         runs::good(),
         runs::mystery(),
@@ -39,6 +39,8 @@ fn every_run() -> [RunLog; 7] {
         runs::rate_under_a_cap(),
         runs::whole_bodies(),
         runs::cut_short(),
+        runs::interrupted(),
+        runs::killed(),
         runs::oddities(),
     ]
 }
@@ -86,6 +88,44 @@ fn a_run_that_was_cut_short_is_told_all_the_same() {
     insta::assert_snapshot!("cut_short_killed", point_text(&log, 1));
     insta::assert_snapshot!("cut_short_empty", point_text(&log, 2));
     insta::assert_snapshot!("cut_short_run", run_text(&log));
+}
+
+#[test]
+fn what_the_user_cancelled_is_told_apart_and_blamed_on_nobody() {
+    insta::assert_snapshot!("interrupted_point", point_text(&runs::interrupted(), 0));
+    insta::assert_snapshot!("interrupted_run", run_text(&runs::interrupted()));
+}
+
+#[test]
+fn a_killed_run_is_called_valid_only_by_evidence() {
+    let log = runs::killed();
+    insta::assert_snapshot!("killed_point", point_text(&log, 1));
+    insta::assert_snapshot!("killed_run", run_text(&log));
+    let folder = tempfile::tempdir().unwrap();
+    rebuild(folder.path(), &log, Style::Plain).unwrap();
+    let summary = read(&folder.path().join("summary.json"));
+    let kinds: Vec<&Value> = summary["points"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|point| &point["verdict"]["kind"])
+        .collect();
+    assert_eq!(kinds, ["valid", "not_judged", "not_judged"]);
+    assert_eq!((&summary["valid"], &summary["complete"]), (&false.into(), &false.into()));
+    let point = read(&folder.path().join("parallel_8_number_80/benchmark_summary.json"));
+    assert_eq!(point["Verdict"], "not_judged");
+}
+
+#[test]
+fn points_of_the_plan_that_are_missing_are_told_in_the_file_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = rebuild(folder.path(), &runs::interrupted(), Style::Plain).unwrap();
+    let saved = fs::read_to_string(folder.path().join("performance_summary.txt")).unwrap();
+    let told = "The run did not come to its end. Missing here: 2 of the 3 points of its plan.\n";
+    assert!(text.ends_with(told), "{text}");
+    assert!(saved.ends_with(told), "{saved}");
+    let summary = read(&folder.path().join("summary.json"));
+    assert_eq!((&summary["points_planned"], &summary["complete"]), (&3.into(), &false.into()));
 }
 
 #[test]
@@ -195,4 +235,15 @@ fn an_unknown_dialect_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let error = rebuild(folder.path(), &log, Style::Plain).unwrap_err();
     insta::assert_snapshot!(error, @r#"the run asks for reports in the dialect "klingon", but only these are known: evalscope"#);
+}
+
+#[test]
+fn scratch() {
+    let Some(paths) = std::env::var_os("SCRATCH") else { return };
+    for path in std::env::split_paths(&paths) {
+        let log = tokometer_record::read(&path).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let text = rebuild(folder.path(), &log, Style::Plain).unwrap();
+        println!("=== {}\n{text}", path.display());
+    }
 }

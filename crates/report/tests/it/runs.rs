@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 use tokometer_record::{
     Channel, Chunk, ClientUse, Connection, Failure, FailureKind, Header, Offset, Outcome,
-    OutputTokens, Phase, Point, PointEnd, PointLog, PromptTokens, Record, RunLog, TimeoutPhase,
-    TokenSource,
+    OutputTokens, Phase, Point, PointEnd, PointLog, PromptTokens, Pulse, Record, RunLog,
+    TimeoutPhase, TokenSource,
 };
 
 /// A server's behaviour towards one request.
@@ -158,11 +158,19 @@ pub(crate) fn run(points: Vec<PointLog>) -> RunLog {
         arguments: json!({ "model": "qwen3-32b" }),
         plan: String::new(),
     };
-    let mut log = RunLog { header, points, end: None };
+    let mut log = RunLog { header, points, end: None, damaged: Vec::new() };
     for (index, point) in log.points.iter_mut().enumerate() {
         point.point.index = index;
     }
+    let requests: Vec<u64> = log.points.iter().map(|point| point.point.requests).collect();
+    log.header.arguments["number"] = json!(requests);
     log
+}
+
+/// The client's state at a moment: how late its event loop was since the last, and its processor time so far.
+fn pulse(at: f64, lag: f64, cpu: f64) -> Pulse {
+    let nanos = |millis: f64| (millis * 1e6).round() as u64;
+    Pulse { at: ms(at), in_flight: 8, loop_lag: nanos(lag), cpu: nanos(cpu) }
 }
 
 /// A sweep that goes well.
@@ -244,6 +252,36 @@ pub(crate) fn whole_bodies() -> RunLog {
     log
 }
 
+/// A run that was interrupted in its first point: what was in flight is cancelled, and two more points are missing.
+pub(crate) fn interrupted() -> RunLog {
+    let mut log = run(vec![closed(4, 16, |index| match index {
+        3 | 7 => {
+            Service::failing(2.5, FailureKind::Reset, "Connection reset by peer (os error 104)")
+        }
+        12.. => Service::failing(30_000.0, FailureKind::Cancelled, "the run was stopped"),
+        _ => Service::of(200.0, 20.0, 16),
+    })]);
+    log.points[0].end.as_mut().unwrap().complete = false;
+    log.header.arguments["number"] = json!([16, 40, 80]);
+    log
+}
+
+/// A run that was killed in its second point, whose pulses leave it open whether the client kept up; of its first point a stall is
+/// to be told.
+pub(crate) fn killed() -> RunLog {
+    let serve = |_| Service::of(200.0, 20.0, 16);
+    let mut log = run(vec![closed(8, 40, serve), closed(8, 80, serve), closed(8, 8, serve)]);
+    log.points[0].end.as_mut().unwrap().client.loop_lag_max = 83_000_000;
+    log.points[0].pulses = vec![pulse(1_000.0, 1.2, 20.0), pulse(2_000.0, 83.0, 40.0)];
+    log.points[1].pulses =
+        vec![pulse(1_000.0, 1.2, 20.0), pulse(2_000.0, 9.0, 60.0), pulse(3_000.0, 0.8, 90.0)];
+    log.points[1].records.truncate(48);
+    log.points[1].end = None;
+    log.points[2].pulses.clear();
+    log.points[2].end = None;
+    log
+}
+
 /// A run that was killed in its second point, after a first that was interrupted while every request failed.
 pub(crate) fn cut_short() -> RunLog {
     let refused =
@@ -256,6 +294,7 @@ pub(crate) fn cut_short() -> RunLog {
     log.points[0].records.truncate(5);
     log.points[0].end.as_mut().unwrap().complete = false;
     log.points[1].records.truncate(17);
+    log.points[1].pulses = vec![pulse(1_000.0, 3.1, 210.0)];
     log.points[1].end = None;
     log.points[2].records.clear();
     log.points[2].end = None;
@@ -271,6 +310,7 @@ pub(crate) fn oddities() -> RunLog {
     point.point.requests = 500;
     for record in &mut point.records {
         let early = record.index % 4 == 3;
+        record.sent = None;
         record.asked_output = Some(64);
         record.prompt_tokens.server = Some(1033);
         record.prompt_tokens.cached = Some(256);

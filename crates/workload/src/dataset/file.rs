@@ -232,9 +232,10 @@ impl Filed {
     fn empty(&self, passed: &Passed) -> DatasetError {
         let why = match (passed.shortest, passed.longest) {
             (Some(shortest), Some(longest)) => format!(
-                "all {} prompts were passed over for their length, which is {shortest} to {longest}; change \
+                "all {} prompts were passed over for their length, which is {shortest} to {longest} {}; change \
                  --min-prompt-length, --max-prompt-length or target_input_len",
-                passed.count
+                passed.count,
+                self.shape.unit()
             ),
             _ => format!("it should be {}", self.form),
         };

@@ -132,6 +132,11 @@ struct Fit {
 }
 
 impl Shape {
+    /// What lengths are counted in.
+    pub(super) fn unit(&self) -> &'static str {
+        if self.tokenizer.is_some() { "tokens" } else { "characters" }
+    }
+
     /// Reads the settings, and the prefix's file.
     pub(super) fn new(
         spec: &Spec,
@@ -431,7 +436,7 @@ mod tests {
         assert_eq!(
             error,
             format!(
-                "{} gives no prompt: all 3 prompts were passed over for their length, which is 3 to 48; change \
+                "{} gives no prompt: all 3 prompts were passed over for their length, which is 3 to 48 characters; change \
                  --min-prompt-length, --max-prompt-length or target_input_len",
                 path.display()
             )

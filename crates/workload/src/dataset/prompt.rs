@@ -1,12 +1,11 @@
 //! `--prompt`: the same prompt for every request, in place of a dataset. No length is looked at.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use tokometer_wire::Prompt;
 
 use super::length::{as_ids, user};
-use super::{Dataset, DatasetError, Drawn, Spec, file};
+use super::{Dataset, DatasetError, Drawn, Spec};
 use crate::seed::Seed;
 use crate::tokenizer::Tokenizer;
 
@@ -14,16 +13,13 @@ use crate::tokenizer::Tokenizer;
 #[derive(Debug)]
 struct Same(Drawn);
 
-/// Takes the text, or reads the file behind `@`.
+/// Takes the text. That `@file` on a command line means a file is for the command line to know.
 pub(super) fn open(
     spec: &Spec,
     tokenizer: Option<Arc<dyn Tokenizer>>,
 ) -> Result<Box<dyn Dataset>, DatasetError> {
     let given = spec.prompt.as_deref().unwrap_or_default();
-    let text = match given.strip_prefix('@') {
-        Some(path) => file::whole(Path::new(path))?,
-        None => given.to_owned(),
-    };
+    let text = given.to_owned();
     let (prompt, tokens) = match (spec.apply_chat_template, &tokenizer) {
         (true, tokenizer) => {
             let messages = vec![user(text)];

@@ -38,10 +38,19 @@ fn read(line: &str) -> Result<Option<Raw>, String> {
         Some(other) => return Err(format!("field conversation is {}, not a list", kind(other))),
         None => return Err("field conversation is missing".to_owned()),
     };
+    if turns.is_empty() {
+        return Err("field conversation is an empty list".to_owned());
+    }
     let mut messages: Vec<Message> = Vec::with_capacity(turns.len() * 2);
     for (number, turn) in (1..).zip(turns) {
-        let human = said(turn, "human").map_err(|why| format!("turn {number}: {why}"))?;
-        let assistant = said(turn, "assistant").map_err(|why| format!("turn {number}: {why}"))?;
+        let place = |why| format!("turn {number}: {why}");
+        if let Value::Object(fields) = turn
+            && !fields.contains_key("human")
+        {
+            return Err(place("field human is missing".to_owned()));
+        }
+        let human = said(turn, "human").map_err(place)?;
+        let assistant = said(turn, "assistant").map_err(place)?;
         if human.is_empty() {
             continue;
         }

@@ -25,6 +25,12 @@ pub(crate) fn settings(flags: Flags, surroundings: &mut Surroundings) -> Result<
         surroundings.note(note);
     }
     check_api(&flags.target.api)?;
+    if flags.prompts.tokenize_prompt && flags.target.tokenizer_path.is_none() {
+        return Err(Trouble::input(
+            "--tokenize-prompt sends token ids, and no --tokenizer-path says which",
+        )
+        .with_hint("give the tokenizer of the model: --tokenizer-path PATH"));
+    }
     let seed = flags.generation.seed;
     Ok(Config {
         model: flags.target.model.clone(),
@@ -33,7 +39,7 @@ pub(crate) fn settings(flags: Flags, surroundings: &mut Surroundings) -> Result<
         seed: seed.map(i64::cast_unsigned),
         workers: flags.load.workers,
         load: load(flags.load)?,
-        prompts: prompts(flags.prompts, flags.target.tokenizer_path.is_some())?,
+        prompts: prompts(flags.prompts)?,
         target: target(flags.target, surroundings)?,
         generation: generation(flags.generation)?,
         output: output(flags.output),
@@ -95,6 +101,7 @@ fn target(flags: TargetFlags, surroundings: &mut Surroundings) -> Result<config:
 /// The URL with the values of its secret parameters put aside.
 fn hide_parameters(url: &str, surroundings: &mut Surroundings) -> String {
     let Some((front, query)) = url.split_once('?') else { return url.to_owned() };
+    let query = query.split('#').next().unwrap_or_default();
     let pairs: Vec<String> = query
         .split('&')
         .map(|pair| match pair.split_once('=') {
@@ -160,18 +167,12 @@ fn closed_rate(rates: &[f64]) -> Result<Option<Rate>, Trouble> {
     }
 }
 
-fn prompts(flags: PromptFlags, tokenizer: bool) -> Result<config::Prompts, Trouble> {
+fn prompts(flags: PromptFlags) -> Result<config::Prompts, Trouble> {
     let chat_template = match (flags.apply_chat_template, flags.no_apply_chat_template) {
         (true, _) => Some(true),
         (_, true) => Some(false),
         _ => None,
     };
-    if flags.tokenize_prompt && !tokenizer {
-        return Err(Trouble::input(
-            "--tokenize-prompt sends token ids, and no --tokenizer-path says which",
-        )
-        .with_hint("give the tokenizer of the model: --tokenizer-path PATH"));
-    }
     let (template, template_file) = match flags.query_template.as_deref() {
         None => (None, None),
         Some(text) => match text.strip_prefix('@') {

@@ -137,19 +137,10 @@ impl Rung {
     ];
 
     /// Those that the console has room for: without 1 % and 5 %, which for few requests are the minimum.
-    pub(super) const CONSOLE: [Self; 11] = [
-        Self::Min,
-        Self::At(Percentile::P10),
-        Self::At(Percentile::P25),
-        Self::At(Percentile::P50),
-        Self::At(Percentile::P75),
-        Self::At(Percentile::P90),
-        Self::At(Percentile::P95),
-        Self::At(Percentile::P99),
-        Self::At(Percentile::P99_9),
-        Self::Max,
-        Self::Std,
-    ];
+    pub(super) fn console() -> impl Iterator<Item = Self> {
+        let left_out = [Self::At(Percentile::P1), Self::At(Percentile::P5)];
+        Self::FILE.into_iter().filter(move |rung| !left_out.contains(rung))
+    }
 
     /// Its label: `min`, `99.9%`.
     pub(super) fn label(self) -> String {

@@ -19,7 +19,7 @@ use tokometer_metrics::{Rates, Timeline};
 use tokometer_record::Header;
 
 use super::figures::{Figures, LADDERS, OURS, Rung};
-use super::run_text;
+use super::run::{planned, run_text};
 use crate::json::{self, failures, length_check, token_sources, write};
 use crate::number::rounded;
 use crate::{Style, explain};
@@ -50,7 +50,7 @@ pub fn write_run(dir: &Path, header: &Header, points: &[PointSummary]) -> io::Re
     fs::create_dir_all(dir)?;
     let text = run_text(header, points, &dir.display().to_string(), Style::Plain);
     fs::write(dir.join("performance_summary.txt"), text)?;
-    write(&dir.join("summary.json"), &json::run(header, points))
+    write(&dir.join("summary.json"), &json::run(header, points, planned(header)))
 }
 
 fn benchmark_summary(header: &Header, summary: &PointSummary) -> Value {
@@ -161,9 +161,11 @@ fn our_judgements(header: &Header, summary: &PointSummary) -> Map<String, Value>
     let notes: Vec<String> =
         explain::notes(header, summary).into_iter().map(|note| note.text).collect();
     Map::from_iter([
-        ("Verdict".to_owned(), json!(summary.verdict.to_string())),
+        ("Verdict".to_owned(), json!(summary.verdict.key())),
         ("Verdict Reasons".to_owned(), json::reasons(&summary.verdict)),
+        ("Verdict Doubt".to_owned(), json::doubt(&summary.verdict)),
         ("Ending".to_owned(), json!(json::ending(summary.ending))),
+        ("Cancelled Requests".to_owned(), json!(summary.counts.cancelled)),
         ("Failures".to_owned(), failures(&summary.failures)),
         ("Token Source".to_owned(), token_sources(&summary.tokens)),
         (

@@ -3,8 +3,8 @@
 //! Deliberately no wider than 120 columns, the width that evalscope takes.
 
 use tokometer_metrics::catalog::{
-    ACHIEVED_RATE, CLIENT_CPU, CLIENT_MEMORY, LATENESS_P99, LOOP_LAG_P99, PEAK_CONCURRENCY,
-    SCHEDULED_E2E, SCHEDULED_TTFT,
+    ACHIEVED_RATE, CLIENT_CPU, CLIENT_MEMORY, LATENESS_P99, LOOP_LAG_MAX, LOOP_LAG_P99,
+    PEAK_CONCURRENCY, SCHEDULED_E2E, SCHEDULED_TTFT,
 };
 use tokometer_metrics::quantile::Percentile;
 use tokometer_metrics::summary::PointSummary;
@@ -14,7 +14,7 @@ use super::figures::{Figures, LADDERS, Ladder, Rung, SCHEDULED};
 use crate::grid::{Column, outline};
 use crate::number::{ABSENT, compact, count, plural, shortest};
 use crate::prose::paragraph;
-use crate::{Style, explain};
+use crate::{Style, explain, failing, trust};
 
 /// The console's text at the end of a point: "Benchmarking summary", "Percentile results", why requests failed, what else to know,
 /// and the verdict.
@@ -30,9 +30,9 @@ pub fn point_text(header: &Header, summary: &PointSummary, style: Style) -> Stri
         text.push_str(&unborne(summary));
     }
     for block in [
-        explain::failures(summary, style),
+        failing::of_point(header, summary, style),
         notes(header, summary),
-        explain::verdict(summary, style),
+        trust::of_point(summary, style),
     ] {
         if !block.is_empty() {
             text.push('\n');
@@ -57,6 +57,9 @@ fn summary_rows(summary: &PointSummary) -> Vec<Vec<String>> {
     row("Request Rate (req/s)", figures.rate.map_or("-".to_owned(), |rate| shortest(rate, 2)));
     let [total, succeeded, failed] = [counts.measured, counts.succeeded, counts.failed].map(count);
     row("Total / Success / Failed", format!("{total} / {succeeded} / {failed}"));
+    if counts.cancelled > 0 {
+        row("Failed: cancelled by the user", count(counts.cancelled));
+    }
     let whole = counts.measured - counts.streamed;
     if whole > 0 && counts.streamed > 0 {
         row("Stream / Non-Stream", format!("{} / {}", count(counts.streamed), count(whole)));
@@ -94,16 +97,18 @@ fn summary_rows(summary: &PointSummary) -> Vec<Vec<String>> {
         row("Achieved Rate (req/s)", shown(summary.figure(&ACHIEVED_RATE), 2));
     }
     row("Late Start p99 (ms)", shown(ms(&LATENESS_P99), 2));
-    row("Loop Lag p99 (ms)", shown(ms(&LOOP_LAG_P99), 2));
+    match ms(&LOOP_LAG_P99) {
+        None if summary.client.is_none() => row("Loop Lag max (ms)", shown(ms(&LOOP_LAG_MAX), 2)),
+        p99 => row("Loop Lag p99 (ms)", shown(p99, 2)),
+    }
     row("CPU (% of one core)", shown(summary.figure(&CLIENT_CPU), 0));
     row("Peak Memory (MiB)", shown(summary.figure(&CLIENT_MEMORY).map(|b| b / MEBIBYTE), 0));
     rows
 }
 
 fn percentiles(summary: &PointSummary) -> String {
-    let headings: Vec<String> = Rung::CONSOLE
-        .iter()
-        .map(|&rung| match rung {
+    let headings: Vec<String> = Rung::console()
+        .map(|rung| match rung {
             Rung::At(percentile) if !borne(summary, percentile) => format!("{}*", rung.label()),
             _ => rung.label(),
         })
@@ -118,7 +123,7 @@ fn percentiles(summary: &PointSummary) -> String {
 }
 
 fn percentile_row(ladder: &Ladder, summary: &PointSummary) -> Vec<String> {
-    let values = Rung::CONSOLE.iter().map(|&rung| {
+    let values = Rung::console().map(|rung| {
         let decimals = if rung == Rung::Std { ladder.decimals.max(1) } else { ladder.decimals };
         let value = ladder.at(rung, summary);
         value.map_or(ABSENT.to_owned(), |value| compact(value, decimals))
@@ -133,9 +138,11 @@ fn borne(summary: &PointSummary, percentile: Percentile) -> bool {
 
 /// The footnote on percentiles that the number of requests does not bear. Empty if it bears all.
 fn unborne(summary: &PointSummary) -> String {
-    let marked: Vec<Percentile> = Percentile::LADDER
-        .into_iter()
-        .filter(|&percentile| Rung::CONSOLE.contains(&Rung::At(percentile)))
+    let marked: Vec<Percentile> = Rung::console()
+        .filter_map(|rung| match rung {
+            Rung::At(percentile) => Some(percentile),
+            Rung::Min | Rung::Max | Rung::Std => None,
+        })
         .filter(|&percentile| !borne(summary, percentile))
         .collect();
     if marked.is_empty() {

@@ -1,7 +1,7 @@
 //! The console's text at the end of a run, and of `performance_summary.txt`: the report that evalscope's documents show, and why it
 //! is as it is.
 //!
-//! Deliberately recommends nothing that the failures or the verdict speak against.
+//! Deliberately finds no words of its own for failures, notes and the verdict: they are the same in every dialect.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -12,16 +12,17 @@ use tokometer_metrics::catalog::{
 };
 use tokometer_metrics::quantile::Percentile;
 use tokometer_metrics::summary::{Ending, PointSummary};
-use tokometer_record::{FailureKind, Header};
+use tokometer_record::Header;
 
+use super::recommend;
 use crate::explain::{self, About, Note};
-use crate::grid::{Column, Row, Tone, facts, heavy, panel, toned};
+use crate::grid::{Column, Row, Tone, facts, heavy, panel};
 use crate::number::{ABSENT, count, fixed, plural, share, shortest};
-use crate::prose::{centred, pad, paragraph};
-use crate::{Style, label};
+use crate::prose::paragraph;
+use crate::{Style, failing, label, trust};
 
 /// The console's text at the end of a run, whose folder is shown as `folder`: "Performance Test Summary Report" with its tables,
-/// why requests failed, the best configuration, recommendations, and the verdict.
+/// why requests failed, the best configuration, recommendations, the verdict, and whether points of the plan are missing.
 pub fn run_text(header: &Header, points: &[PointSummary], folder: &str, style: Style) -> String {
     let mut points: Vec<&PointSummary> = points.iter().collect();
     points.sort_by(|a, b| by_load(a, b));
@@ -39,11 +40,12 @@ pub fn run_text(header: &Header, points: &[PointSummary], folder: &str, style: S
         text.push_str(&from_the_other_moment(&measured, style));
     }
     for block in [
-        failures(&points, style),
-        best(&measured),
-        recommendations(&measured),
+        failing::of_points(header, &points, style),
+        recommend::best(&measured),
+        recommend::recommendations(&measured),
         notes(header, &points),
-        verdict(&points, style),
+        trust::of_points(&points, style),
+        missing(header, &points),
     ] {
         if !block.is_empty() {
             text.push('\n');
@@ -211,7 +213,7 @@ fn paced(points: &[&PointSummary]) -> bool {
     points.iter().any(|summary| summary.point.rate.is_some())
 }
 
-fn shown(value: Option<f64>, digits: usize) -> String {
+pub(super) fn shown(value: Option<f64>, digits: usize) -> String {
     value.map_or(ABSENT.to_owned(), |value| fixed(value, digits))
 }
 
@@ -219,19 +221,23 @@ fn p99(summary: &PointSummary, metric: &Metric) -> Option<f64> {
     summary.distribution(metric)?.nearest_rank(Percentile::P99)
 }
 
-fn tone(summary: &PointSummary) -> Tone {
+/// How well requests fared: those that the user cancelled speak neither way.
+pub(super) fn tone(summary: &PointSummary) -> Tone {
     let counts = summary.counts;
     match 100 * counts.succeeded {
-        succeeded if succeeded >= 95 * counts.measured => Tone::Good,
-        succeeded if succeeded >= 80 * counts.measured => Tone::Fair,
+        _ if counts.tried() == 0 => Tone::Neutral,
+        succeeded if succeeded >= 95 * counts.tried() => Tone::Good,
+        succeeded if succeeded >= 80 * counts.tried() => Tone::Fair,
         _ => Tone::Poor,
     }
 }
 
 /// What speaks most against a point's figures, in a word: the table has little room, and the lines below it tell all.
 fn remark(summary: &PointSummary) -> &'static str {
-    if !summary.verdict.is_valid() {
+    if summary.verdict.is_client_limited() {
         "limited"
+    } else if !summary.verdict.is_valid() {
+        "unjudged"
     } else if summary.ending != Ending::Complete {
         "partial"
     } else {
@@ -257,149 +263,25 @@ fn unborne(points: &[&PointSummary]) -> String {
     paragraph("* ", &text)
 }
 
-/// Why requests failed, point by point, and what to do. Empty if none did.
-fn failures(points: &[&PointSummary], style: Style) -> String {
-    let failing: Vec<&&PointSummary> = points.iter().filter(|p| !p.failures.is_empty()).collect();
-    if failing.is_empty() {
-        return String::new();
-    }
-    let mut text = toned("Why requests failed:", Tone::Poor, style) + "\n";
-    for summary in &failing {
-        let counts = summary.counts;
-        text.push_str(&format!(
-            "{}: {} of {} failed ({})\n",
-            label::capital(&summary.point),
-            count(counts.failed),
-            count(counts.measured),
-            share(counts.failed, counts.measured)
-        ));
-        text.push_str(&explain::causes(&summary.failures));
-    }
-    text.push_str("What to do:\n");
-    text + &explain::remedies(failing.iter().flat_map(|summary| &summary.failures))
-}
-
-/// The points with the highest throughput and with the lowest latency. Empty if nothing succeeded.
-fn best(points: &[&PointSummary]) -> String {
-    let served = || points.iter().copied().filter(|summary| summary.counts.succeeded > 0);
-    let rps = |summary: &PointSummary| summary.figure(&REQUEST_THROUGHPUT).unwrap_or(0.0);
-    let latency = |summary: &PointSummary| headline(summary).unwrap_or(f64::INFINITY);
-    let highest = served().reduce(|best, next| if rps(next) > rps(best) { next } else { best });
-    let lowest =
-        served().reduce(|best, next| if latency(next) < latency(best) { next } else { best });
-    let (Some(highest), Some(lowest)) = (highest, lowest) else { return String::new() };
-    let but = |summary: &PointSummary| {
-        let counts = summary.counts;
-        let failed = share(counts.failed, counts.measured);
-        let failed = (tone(summary) != Tone::Good).then(|| format!(", {failed} failed"));
-        let limited = (!summary.verdict.is_valid()).then(|| ", client-limited".to_owned());
-        let partial = (summary.ending != Ending::Complete).then(|| ", incomplete".to_owned());
-        [failed, limited, partial].into_iter().flatten().collect::<String>()
-    };
-    let rows = [
-        ("Highest RPS", highest, format!("{} req/sec", shown(Some(rps(highest)), 2))),
-        ("Lowest Latency", lowest, format!("{} seconds", shown(headline(lowest), 3))),
-    ];
-    let title = "Best Performance Configuration";
-    let mut text = format!("{}\n", centred(title, BEST_WIDTH));
-    for (name, summary, figure) in rows {
-        let point = label::capital(&summary.point);
-        text.push_str(&format!(" {}{point} ({figure}{})\n", pad(name, BEST_NAMES), but(summary)));
-    }
-    text
-}
-
-/// The mean latency that users of this load feel: in open loop from the schedule.
-fn headline(summary: &PointSummary) -> Option<f64> {
-    summary.mean(if summary.point.open_loop { &SCHEDULED_E2E } else { &E2E })
-}
-
-fn recommendations(points: &[&PointSummary]) -> String {
-    // A point that broke off, or that served nobody, has no throughput and no latency to compare.
-    let comparable: Vec<&PointSummary> = points
-        .iter()
-        .copied()
-        .filter(|summary| summary.counts.succeeded > 0 && summary.ending == Ending::Complete)
-        .collect();
-    let all = [throughput(&comparable), success(points), latency(&comparable)];
-    let lines: Vec<String> = all.into_iter().flatten().map(|line| paragraph("• ", &line)).collect();
-    if lines.is_empty() {
-        return String::new();
-    }
-    format!("Performance Recommendations:\n{}", lines.concat())
-}
-
-/// Where the best throughput lies: evalscope's rule, unless requests failed there or the client was the limit.
-fn throughput(points: &[&PointSummary]) -> Option<String> {
-    let [first, .., last] = points else { return None };
-    let rps = |summary: &PointSummary| summary.figure(&REQUEST_THROUGHPUT).unwrap_or(0.0);
-    let highest = |best, next| if rps(next) > rps(best) { next } else { best };
-    let best = points.iter().copied().reduce(highest)?;
-    let at = label::of(&best.point);
-    let load = if last.point.open_loop { "a higher rate" } else { "higher concurrency" };
-    Some(if tone(best) != Tone::Good {
-        let failed = share(best.counts.failed, best.counts.measured);
-        format!(
-            "Throughput is highest at {at}, but {failed} of the requests fail there: {}",
-            borne_load(points)
-        )
-    } else if !best.verdict.is_valid() {
-        format!(
-            "Throughput is highest at {at}, but there the client was the limit: give it more before judging the server"
-        )
-    } else if std::ptr::eq(best, *last) {
-        format!("The system seems not to have reached its performance bottleneck, try {load}")
-    } else if std::ptr::eq(best, *first) {
-        "Consider lowering the load, it may be too high for the system".to_owned()
-    } else {
-        format!("The optimal configuration appears to be around {at}")
-    })
-}
-
-/// The heaviest load under which requests did not fail.
-fn borne_load(points: &[&PointSummary]) -> String {
-    match points.iter().rev().find(|summary| tone(summary) == Tone::Good) {
-        Some(summary) => {
-            format!("the heaviest load that the server bore is {}", label::of(&summary.point))
+/// That points of the plan are not here. Empty if all are.
+fn missing(header: &Header, points: &[&PointSummary]) -> String {
+    let cut = points.iter().any(|summary| summary.ending != Ending::Complete);
+    match planned(header) {
+        Some(planned) if points.len() < planned => format!(
+            "The run did not come to its end. Missing here: {} of the {} of its plan.\n",
+            planned - points.len(),
+            plural(planned as u64, "point", "points")
+        ),
+        None if cut || points.is_empty() => {
+            "The run did not come to its end: points of its plan may be missing here.\n".to_owned()
         }
-        None => "the server bore none of these loads".to_owned(),
+        _ => String::new(),
     }
 }
 
-/// Under which loads requests fail, and what they mostly fail of.
-fn success(points: &[&PointSummary]) -> Option<String> {
-    let failing: Vec<&PointSummary> =
-        points.iter().copied().filter(|summary| tone(summary) != Tone::Good).collect();
-    let mut kinds: BTreeMap<FailureKind, u64> = BTreeMap::new();
-    for group in failing.iter().flat_map(|summary| &summary.failures) {
-        *kinds.entry(group.kind).or_default() += group.count;
-    }
-    let (kind, _) = kinds.into_iter().rev().max_by_key(|&(_, failures)| failures)?;
-    let at: Vec<String> = failing
-        .iter()
-        .map(|summary| {
-            let counts = summary.counts;
-            format!("{} ({})", label::of(&summary.point), share(counts.succeeded, counts.measured))
-        })
-        .collect();
-    let at = at.join(", ");
-    Some(format!(
-        "Success rate is low at {at}, mostly for {kind}: see above what to do, or lower the load"
-    ))
-}
-
-/// Whether latency grew out of proportion: evalscope's rule.
-fn latency(points: &[&PointSummary]) -> Option<String> {
-    let [first, .., last] = points else { return None };
-    let growth = headline(last)? / headline(first).filter(|&latency| latency > 0.0)?;
-    (growth > STRESS).then(|| {
-        format!(
-            "Latency grew {}× from {} to {}: the system may be under stress there",
-            fixed(growth, 1),
-            label::of(&first.point),
-            label::of(&last.point)
-        )
-    })
+/// How many points the plan had: in evalscope's arguments of a run, each has its number of requests. `None` if they do not say.
+pub(super) fn planned(header: &Header) -> Option<usize> {
+    Some(header.arguments.get("number")?.as_array()?.len())
 }
 
 /// What to know of the points, each matter told once.
@@ -432,48 +314,3 @@ fn notes(header: &Header, points: &[&PointSummary]) -> String {
     }
     text
 }
-
-/// Whether the figures are the server's, over all points.
-fn verdict(points: &[&PointSummary], style: Style) -> String {
-    let measured: Vec<&PointSummary> =
-        points.iter().copied().filter(|summary| summary.counts.measured > 0).collect();
-    let of = plural(measured.len() as u64, "point", "points");
-    match measured.as_slice() {
-        [] => return "Verdict: none, for no request ended.\n".to_owned(),
-        [only] => return explain::verdict(only, style),
-        _ => {}
-    }
-    let limited: Vec<&PointSummary> =
-        measured.iter().copied().filter(|summary| !summary.verdict.is_valid()).collect();
-    if limited.is_empty() {
-        let unknown = measured.iter().filter(|summary| summary.client.is_none()).count();
-        let unknown = match unknown {
-            0 => String::new(),
-            n => format!(
-                " At {n} of them the log has no end, so its event loop and processor are not known."
-            ),
-        };
-        let all = if measured.len() == 2 { "both points".to_owned() } else { format!("all {of}") };
-        let valid = toned("valid.", Tone::Good, style);
-        return paragraph("Verdict: ", &format!("{valid} The client kept up at {all}.{unknown}"));
-    }
-    let heading = toned("CLIENT-LIMITED", Tone::Poor, style);
-    let mut text = format!(
-        "Verdict: {heading} at {} of {of}: figures there are partly the client's own, not the server's.\n",
-        limited.len()
-    );
-    for summary in limited {
-        let at = label::capital(&summary.point);
-        for reason in summary.verdict.reasons() {
-            text.push_str(&paragraph("  • ", &format!("{at}: {reason}: {}.", reason.advice())));
-        }
-    }
-    text
-}
-
-/// The width over which the title of the best configuration is centred, and that of its names.
-const BEST_WIDTH: usize = 60;
-const BEST_NAMES: usize = 20;
-
-/// Latency that grows by more than this from the lightest load to the heaviest is worth a word.
-const STRESS: f64 = 3.0;

@@ -1,0 +1,87 @@
+//! From when to when the figures of a run are taken: the one definition of its duration.
+//!
+//! Deliberately needs no whole run: a summary of what has happened so far adds one request after the other.
+
+use tokometer_record::{Offset, Phase, Record};
+
+/// From the first start of a measured request to the last completion of one. Empty until a measured request was added.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Window {
+    span: Option<(Offset, Offset)>,
+}
+
+impl Window {
+    /// Widens the window to a request. Those of the warm-up leave it as it is.
+    pub fn add(&mut self, record: &Record) {
+        if record.phase == Phase::Warmup {
+            return;
+        }
+        let (started, completed) = (record.started, completed(record));
+        self.span = Some(match self.span {
+            None => (started, completed),
+            Some((first, last)) => (first.min(started), last.max(completed)),
+        });
+    }
+
+    /// The first start and the last completion. `None` of an empty window.
+    pub const fn span(&self) -> Option<(Offset, Offset)> {
+        self.span
+    }
+
+    /// Its length in seconds: what [`DURATION`](crate::catalog::DURATION) is. `None` of an empty window, and where it is no
+    /// time at all.
+    pub fn duration(&self) -> Option<f64> {
+        let (first, last) = self.span?;
+        Some((last - first).as_secs_f64()).filter(|&length| length > 0.0)
+    }
+}
+
+impl<'a> FromIterator<&'a Record> for Window {
+    fn from_iter<I: IntoIterator<Item = &'a Record>>(records: I) -> Self {
+        let mut window = Self::default();
+        records.into_iter().for_each(|record| window.add(record));
+        window
+    }
+}
+
+/// When a request was completed: a success with its last output chunk, whatever usage and end of stream follow it; a failure
+/// when it ended.
+pub fn completed(record: &Record) -> Offset {
+    let last_output = record.last().filter(|_| record.succeeded());
+    last_output.unwrap_or(record.end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::summary::testing::{Changed, ms, ok};
+
+    fn ending_at(mut record: Record, moment: u64) -> Record {
+        record.end = ms(moment);
+        record
+    }
+
+    #[test]
+    fn a_success_completes_with_its_last_output_and_a_failure_with_its_end() {
+        assert_eq!(completed(&ending_at(ok(0, 0, &[10, 20]), 25)), ms(20));
+        assert_eq!(completed(&ok(0, 0, &[10, 20]).failing_at(90)), ms(90));
+    }
+
+    #[test]
+    fn the_window_runs_from_the_first_start_to_the_last_completion() {
+        let records = [
+            ok(0, 15, &[20]).failing_at(99),
+            ending_at(ok(1, 10, &[20, 30]), 200),
+            ok(2, 0, &[500]).warming_up(),
+        ];
+        let window: Window = records.iter().collect();
+        assert_eq!(window.span(), Some((ms(10), ms(99))));
+        assert_eq!(window.duration(), Some(0.089));
+    }
+
+    #[test]
+    fn no_time_at_all_is_no_duration() {
+        assert_eq!(Window::default().duration(), None);
+        assert_eq!(Window::from_iter([&ok(0, 10, &[])]).duration(), None);
+    }
+}

@@ -1,0 +1,25 @@
+//! The heads of responses. Deliberately says nothing of what is in them.
+
+use hyper::header::{CONTENT_TYPE, HeaderValue, SERVER};
+use hyper::{Response, StatusCode};
+
+use crate::body::Reply;
+
+/// A response with the headers that uvicorn sends.
+pub(crate) fn respond(
+    status: StatusCode,
+    content_type: HeaderValue,
+    reply: Reply,
+) -> Response<Reply> {
+    let mut response = Response::new(reply);
+    *response.status_mut() = status;
+    response.headers_mut().insert(SERVER, HeaderValue::from_static("uvicorn"));
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}
+
+/// The type of bodies that are JSON.
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// The type of streams.
+pub(crate) const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
