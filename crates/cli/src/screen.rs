@@ -6,7 +6,7 @@
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokometer_report::Style;
 
 /// The two output streams of this process.
@@ -31,8 +31,8 @@ impl Screen {
     }
 
     /// A line that is redrawn in place. Only where [`Screen::is_live`].
-    pub(crate) fn live_line(&self) -> ProgressBar {
-        self.bars.add(ProgressBar::no_length())
+    pub(crate) fn live_line(&self, length: u64, style: ProgressStyle) -> ProgressBar {
+        self.bars.add(ProgressBar::new(length).with_style(style))
     }
 
     /// Says something, on stderr.

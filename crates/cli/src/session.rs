@@ -97,7 +97,7 @@ fn acquaint(
     if plan.model.is_none() {
         screen.say(format!("model: {model}, the only one that {} has", plan.target.url));
     }
-    measure.meet(engine, &model, screen);
+    measure.meet(service, plan, &model, screen);
     measure.check_prompts(plan)?;
     if plan.target.test_connection {
         let ask = measure.hello(plan, &model)?;
@@ -184,6 +184,7 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn begin(scene: Scene<'a>) -> Result<Self, Trouble> {
         let Scene { plan, model, measure, service, .. } = &scene;
+        scene.interruption.run_begins();
         let folder = Folder::create(&plan.output, model, &service.began)?;
         let unwritten = |error: std::io::Error| unwritten(&folder, &error);
         let detail = if plan.output.debug { Detail::Debug } else { Detail::Usual };
@@ -196,7 +197,6 @@ impl<'a> Run<'a> {
         let dialect = dialect::by_name(&header.dialect).map_err(unwritten)?;
         let recorder = Recorder::create(&folder.log(), header.clone()).map_err(unwritten)?;
         let summaries = Vec::with_capacity(plan.points.len());
-        scene.interruption.run_begins();
         Ok(Self { scene, folder, journal, recorder, header, dialect, summaries, complete: true })
     }
 
@@ -393,7 +393,7 @@ pub(crate) fn exit_of(summaries: &[PointSummary], ending: Ending) -> Exit {
     let deserved = [
         (Exit::Interrupted, cut),
         (Exit::RequestsFailed, any(|point| point.counts.broken() > 0)),
-        (Exit::ClientLimited, any(|point| !point.verdict.is_valid())),
+        (Exit::ClientLimited, any(|point| point.verdict.is_client_limited())),
     ];
     let deserved: Vec<Exit> =
         deserved.into_iter().filter(|(_, holds)| *holds).map(|(exit, _)| exit).collect();

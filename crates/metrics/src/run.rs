@@ -55,7 +55,7 @@ impl<'a> Run<'a> {
 
     /// The most requests in flight at once from the first measured start on, those of the warm-up included.
     pub fn peak_concurrency(&self) -> Option<u64> {
-        let (first, _) = self.window.span()?;
+        let first = self.measured.first()?.started;
         Some(concurrency::peak(&flights(&self.all), first))
     }
 

@@ -66,7 +66,7 @@ impl Timeline {
     /// The timeline of a run. Empty if nothing succeeded.
     pub fn of(run: &Run<'_>) -> Self {
         let Some((begin, _)) = run.window().span() else { return Self::default() };
-        let mut completions: Vec<Offset> = run.successes().map(completed).collect();
+        let mut completions: Vec<Offset> = run.successes().filter_map(completed).collect();
         completions.sort_unstable();
         let Some(&last) = completions.last() else { return Self { begin, ..Self::default() } };
 

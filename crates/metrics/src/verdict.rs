@@ -82,6 +82,7 @@ impl fmt::Display for Verdict {
 /// Judges by the evidence.
 pub fn judge(evidence: &Evidence) -> Verdict {
     let reasons: Vec<Reason> = [
+        descriptors(evidence),
         late_starts(evidence),
         late_stamps(evidence),
         concurrency(evidence),
@@ -117,6 +118,11 @@ pub fn loop_lag_limit(gap: Option<f64>) -> f64 {
     let Some(gap) = gap else { return LOOP_LAG_CEILING };
     let fast_stream = (LOOP_LAG_OF_FAST_GAP * gap).clamp(LOOP_LAG_FLOOR, LOOP_LAG_CEILING);
     fast_stream.max(LOOP_LAG_OF_SLOW_GAP * gap)
+}
+
+fn descriptors(evidence: &Evidence) -> Option<Reason> {
+    let (failed, of) = (evidence.out_of_descriptors, evidence.requests);
+    (failed > 0).then_some(Reason::Descriptors { failed, of })
 }
 
 fn late_starts(evidence: &Evidence) -> Option<Reason> {
@@ -248,6 +254,7 @@ mod tests {
     fn fine() -> Evidence {
         Evidence {
             requests: 500,
+            out_of_descriptors: 0,
             ttft: Some(0.2),
             gap: Some(0.02),
             place_time: Some(1.0),
@@ -379,6 +386,24 @@ mod tests {
         assert_eq!(reasons(&Evidence { cpu_share: Some(99.0), ..fine() }), [""; 0]);
         let lagging = Evidence { cpu_share: Some(99.0), loop_lag: LoopLag::P99(0.003), ..fine() };
         assert_eq!(reasons(&lagging), ["processor"]);
+    }
+
+    #[test]
+    fn a_client_out_of_descriptors_is_the_limit_however_few_failed_of_it() {
+        let served = (0..19).map(|i| ok(i, i * 100, &[i * 100 + 100]));
+        let kind = FailureKind::OutOfDescriptors;
+        let log = point_log(served.chain([failed(19, kind, "Too many open files (os error 24)")]));
+        let verdict = judge(&evidence(&probed(log.clone(), 0, 0)));
+        let reason = Reason::Descriptors { failed: 1, of: 20 };
+        assert_eq!(verdict, Verdict::ClientLimited { reasons: vec![reason] });
+        assert_eq!(
+            reason.to_string(),
+            "1 of 20 requests failed because the client was out of file descriptors"
+        );
+        assert!(reason.advice().contains("ulimit -n"));
+        let mut refused = log;
+        refused.records[19] = failed(19, FailureKind::ConnectRefused, "refused");
+        assert_eq!(judge(&evidence(&probed(refused, 0, 0))), Verdict::Valid);
     }
 
     #[test]

@@ -2,12 +2,13 @@
 //!
 //! Deliberately needs no whole run: a summary of what has happened so far adds one request after the other.
 
-use tokometer_record::{Offset, Phase, Record};
+use tokometer_record::{FailureKind, Offset, Phase, Record};
 
-/// From the first start of a measured request to the last completion of one. Empty until a measured request was added.
+/// From the first start of a measured request to the last completion of one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Window {
-    span: Option<(Offset, Offset)>,
+    first: Option<Offset>,
+    last: Option<Offset>,
 }
 
 impl Window {
@@ -16,22 +17,20 @@ impl Window {
         if record.phase == Phase::Warmup {
             return;
         }
-        let (started, completed) = (record.started, completed(record));
-        self.span = Some(match self.span {
-            None => (started, completed),
-            Some((first, last)) => (first.min(started), last.max(completed)),
-        });
+        self.first = Some(self.first.map_or(record.started, |first| first.min(record.started)));
+        // Nothing is later than a moment that is not there.
+        self.last = self.last.max(completed(record));
     }
 
-    /// The first start and the last completion. `None` of an empty window.
-    pub const fn span(&self) -> Option<(Offset, Offset)> {
-        self.span
+    /// The first start and the last completion. `None` while nothing was completed.
+    pub fn span(&self) -> Option<(Offset, Offset)> {
+        Some((self.first?, self.last?))
     }
 
-    /// Its length in seconds: what [`DURATION`](crate::catalog::DURATION) is. `None` of an empty window, and where it is no
-    /// time at all.
+    /// Its length in seconds: what [`DURATION`](crate::catalog::DURATION) is. `None` while nothing was completed, and where it is
+    /// no time at all.
     pub fn duration(&self) -> Option<f64> {
-        let (first, last) = self.span?;
+        let (first, last) = self.span()?;
         Some((last - first).as_secs_f64()).filter(|&length| length > 0.0)
     }
 }
@@ -45,16 +44,19 @@ impl<'a> FromIterator<&'a Record> for Window {
 }
 
 /// When a request was completed: a success with its last output chunk, whatever usage and end of stream follow it; a failure
-/// when it ended.
-pub fn completed(record: &Record) -> Offset {
-    let last_output = record.last().filter(|_| record.succeeded());
-    last_output.unwrap_or(record.end)
+/// when it ended. `None` if the user cancelled it: how long it would have taken is not known.
+pub fn completed(record: &Record) -> Option<Offset> {
+    match record.failure().map(|failure| failure.kind) {
+        None => Some(record.last().unwrap_or(record.end)),
+        Some(FailureKind::Cancelled) => None,
+        Some(_) => Some(record.end),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::summary::testing::{Changed, ms, ok};
+    use crate::summary::testing::{Changed, failed, ms, ok};
 
     fn ending_at(mut record: Record, moment: u64) -> Record {
         record.end = ms(moment);
@@ -63,8 +65,18 @@ mod tests {
 
     #[test]
     fn a_success_completes_with_its_last_output_and_a_failure_with_its_end() {
-        assert_eq!(completed(&ending_at(ok(0, 0, &[10, 20]), 25)), ms(20));
-        assert_eq!(completed(&ok(0, 0, &[10, 20]).failing_at(90)), ms(90));
+        assert_eq!(completed(&ending_at(ok(0, 0, &[10, 20]), 25)), Some(ms(20)));
+        assert_eq!(completed(&ok(0, 0, &[10, 20]).failing_at(90)), Some(ms(90)));
+    }
+
+    #[test]
+    fn what_the_user_cancelled_was_never_completed() {
+        let cancelled = failed(0, FailureKind::Cancelled, "the run was stopped");
+        let cancelled = ending_at(cancelled, 60_000);
+        assert_eq!(completed(&cancelled), None);
+        assert_eq!(Window::from_iter([&cancelled]).duration(), None);
+        let window = Window::from_iter([&ok(1, 5, &[30]), &cancelled]);
+        assert_eq!(window.span(), Some((ms(0), ms(30))));
     }
 
     #[test]

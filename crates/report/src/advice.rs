@@ -142,3 +142,23 @@ const fn on_break(kind: FailureKind) -> &'static str {
         _ => "look the request id up in the server's log",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_have_the_names_of_the_dialect() {
+        let total = FailureKind::Timeout(TimeoutPhase::Total);
+        let tail = |dialect| on(total, dialect).rsplit(" raise ").next().map(str::to_owned);
+        assert_eq!(tail("evalscope").as_deref(), Some("--total-timeout"));
+        assert_eq!(tail("another").as_deref(), Some("the total timeout"));
+    }
+
+    #[test]
+    fn a_certificate_that_is_not_trusted_is_answered_with_both_flags() {
+        let advice = on(FailureKind::Tls, "evalscope");
+        assert!(advice.contains("--ca-cert") && advice.contains("--insecure"), "{advice}");
+        assert!(!on(FailureKind::Tls, "another").contains("--"));
+    }
+}

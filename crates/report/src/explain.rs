@@ -46,7 +46,7 @@ pub(crate) fn notes(header: &Header, summary: &PointSummary) -> Vec<Note> {
         (About::Warmup, warmup(summary)),
         (About::Stall, stall(summary)),
         (About::Uncounted, uncounted(summary)),
-        (About::TokenSource, token_source(summary)),
+        (About::TokenSource, token_source(header, summary)),
         (About::PromptSource, prompt_source(header, summary)),
         (About::PromptLength, prompt_length(header, summary)),
         (About::OutputLength, output_length(summary)),
@@ -66,11 +66,13 @@ fn ending(summary: &PointSummary) -> Option<String> {
     };
     let asked = plural(summary.point.requests, "request", "requests");
     let covered = match summary.counts.measured {
+        1 if summary.point.requests == 1 => "its one request had ended by then".to_owned(),
         ended if ended == summary.point.requests => format!("all {asked} had ended by then"),
         ended => format!("the figures cover {} of {asked}", count(ended)),
     };
     let cancelled = match summary.counts.cancelled {
         0 => String::new(),
+        1 if summary.counts.measured == 1 => ", which was cancelled".to_owned(),
         cancelled => format!(", {} of them cancelled", count(cancelled)),
     };
     Some(format!("Incomplete, for {why}: {covered}{cancelled}."))
@@ -80,11 +82,12 @@ fn cut_by_duration(summary: &PointSummary) -> Option<String> {
     let duration = summary.point.duration?;
     let unsent = summary.point.requests.checked_sub(summary.counts.measured).filter(|&n| n > 0)?;
     (summary.ending == Ending::Complete).then(|| {
+        let (were, they) = if unsent == 1 { ("was", "it was") } else { ("were", "they were") };
         format!(
-            "The duration of {} s was over before {} of {} requests were due: they were not sent.",
+            "The duration of {} s was over before {} of {} {were} due: {they} not sent.",
             shortest(duration, 3),
             count(unsent),
-            count(summary.point.requests)
+            plural(summary.point.requests, "request", "requests")
         )
     })
 }
@@ -115,33 +118,56 @@ fn stall(summary: &PointSummary) -> Option<String> {
 }
 
 fn uncounted(summary: &PointSummary) -> Option<String> {
-    let tokens = &summary.tokens;
-    let missing = tokens.output_uncounted.max(tokens.prompt_uncounted);
-    (missing > 0).then(|| {
-        format!(
-            "Nobody counted the tokens of {}: token throughput leaves them out and is too low. Give a tokenizer to count them.",
-            plural(missing, "response", "responses")
-        )
-    })
+    let (successes, tokens) = (summary.counts.succeeded, &summary.tokens);
+    let (outputs, prompts) = (tokens.output_uncounted, tokens.prompt_uncounted);
+    let of: Vec<String> = [(outputs, "output", "outputs"), (prompts, "prompt", "prompts")]
+        .into_iter()
+        .filter(|&(missing, _, _)| missing > 0)
+        .map(|(missing, one, several)| plural(missing, one, several))
+        .collect();
+    // What was counted of none has no throughput, and neither has the total.
+    let effect = match (outputs, prompts) {
+        (0, 0) => return None,
+        (0, _) if prompts == successes => {
+            "there is no total throughput; output throughput is not touched"
+        }
+        (0, _) => "total throughput is too low by them; output throughput is not touched",
+        _ if outputs == successes => "there is no output throughput, and no total throughput",
+        _ if prompts == successes => {
+            "output throughput is too low, and there is no total throughput"
+        }
+        _ => "output throughput and total throughput leave them out and are too low",
+    };
+    Some(format!(
+        "Nobody counted the tokens of {}: {effect}. Give a tokenizer to count them.",
+        of.join(" and ")
+    ))
 }
 
-fn token_source(summary: &PointSummary) -> Option<String> {
+fn token_source(header: &Header, summary: &PointSummary) -> Option<String> {
     let tokens = &summary.tokens;
     if !tokens.estimated() && tokens.output.len() < 2 {
         return None;
     }
-    let counted: Vec<String> = tokens
-        .output
-        .iter()
-        .map(|(&source, &n)| format!("{} by {}", count(n), counter(source)))
-        .collect();
+    let mut counted = tokens.output.iter().map(|(&source, &n)| (n, counter_of(source, header)));
+    let (n, by) = counted.next()?;
+    let first = format!(
+        "The {} of {} {} counted by {by}",
+        if n == 1 { "output" } else { "outputs" },
+        plural(n, "request", "requests"),
+        if n == 1 { "was" } else { "were" }
+    );
+    let others = counted.map(|(n, by)| {
+        format!("{} of {} by {by}", if n == 1 { "that" } else { "those" }, count(n))
+    });
+    let told: Vec<String> = std::iter::once(first).chain(others).collect();
     let estimate = match tokens.estimated() {
         true => {
-            " Counts that are not the server's own are estimates, and so is what rests on them: TPOT and token throughput."
+            " Counts that are not the server's usage are estimates, and so is what rests on them: TPOT and token throughput."
         }
         false => "",
     };
-    Some(format!("Output tokens were counted {}.{estimate}", counted.join(", ")))
+    Some(format!("{}.{estimate}", told.join(", ")))
 }
 
 fn prompt_source(header: &Header, summary: &PointSummary) -> Option<String> {
@@ -161,6 +187,14 @@ pub(crate) const fn counter(source: TokenSource) -> &'static str {
         TokenSource::ChunkUsage => "the server's running usage",
         TokenSource::LocalTokenizer => "the local tokenizer",
         TokenSource::ChunkCount => "the number of chunks",
+    }
+}
+
+/// As [`counter`], with the tokenizer of this run: it may be the server's own, asked over the network.
+const fn counter_of(source: TokenSource, header: &Header) -> &'static str {
+    match (source, header.tokenizer.as_bytes()) {
+        (TokenSource::LocalTokenizer, b"server") => "the server's own tokenizer",
+        _ => counter(source),
     }
 }
 
@@ -199,10 +233,11 @@ fn output_length(summary: &PointSummary) -> Option<String> {
 /// `3 of 20 requests: +9 tokens (request 1: 109 instead of 100)`.
 fn differing(check: &LengthCheck, example: &LengthExample) -> String {
     format!(
-        "{} of {}: {} tokens (request {}: {} instead of {})",
+        "{} of {}: {} {} (request {}: {} instead of {})",
         count(check.differing),
         plural(check.compared, "request", "requests"),
         range(check),
+        if check.least == check.greatest && check.least.abs() == 1 { "token" } else { "tokens" },
         example.index,
         example.actual,
         example.expected
@@ -225,8 +260,9 @@ fn streaming(summary: &PointSummary) -> Option<String> {
     (whole > 0).then(|| match counts.streamed {
         0 => "Without streaming there is no first token to time: TTFT, TPOT and ITL are not applicable.".to_owned(),
         _ => format!(
-            "{} were not streamed and have no TTFT, TPOT or ITL.",
-            plural(whole, "response", "responses")
+            "{} not streamed and {} no TTFT, TPOT or ITL.",
+            plural(whole, "response was", "responses were"),
+            if whole == 1 { "has" } else { "have" }
         ),
     })
 }
@@ -282,3 +318,96 @@ pub(crate) const SEVERAL_TOKENS: f64 = 1.05;
 
 /// A cache that answers this many per cent of the prompt tokens makes a difference: the line at which vLLM's client warns.
 const WARM_CACHE: f64 = 1.0;
+
+#[cfg(test)]
+mod tests {
+    use tokometer_metrics::summary::summarize;
+    use tokometer_record::{
+        Channel, Chunk, Connection, Offset, Outcome, OutputTokens, Phase, Point, PointLog,
+        PromptTokens, Record,
+    };
+
+    use super::*;
+
+    /// A point of successes with these counts: the prompt's by the server, and the output's.
+    fn counted<const N: usize>(tokens: [(Option<u32>, Option<TokenSource>); N]) -> PointSummary {
+        let records = (0..).zip(tokens).map(|(index, (prompt, output))| Record {
+            index,
+            phase: Phase::Measured,
+            scheduled: Offset::ZERO,
+            started: Offset::ZERO,
+            connection: Connection::Reused,
+            connected: None,
+            sent: None,
+            headers: None,
+            chunks: vec![Chunk { at: Offset::from_nanos(9), tokens: 0, channel: Channel::Content }],
+            end: Offset::from_nanos(9),
+            streamed: true,
+            outcome: Outcome::Ok,
+            status: Some(200),
+            prompt_tokens: PromptTokens { local: None, server: prompt, cached: None },
+            output_tokens: output.map(|source| OutputTokens { count: 4, source }),
+            asked_output: None,
+            finish_reason: None,
+            request_id: String::new(),
+            prompt: None,
+            output: None,
+        });
+        let records: Vec<Record> = records.collect();
+        let point = Point { requests: records.len() as u64, ..Point::default() };
+        summarize(&PointLog { point, records, pulses: Vec::new(), end: None })
+    }
+
+    #[test]
+    fn prompts_that_nobody_counted_are_not_held_against_output_throughput() {
+        const USAGE: Option<TokenSource> = Some(TokenSource::Usage);
+        let told = |summary| uncounted(&summary).unwrap_or_default();
+        assert_eq!(
+            told(counted([(None, USAGE)])),
+            "Nobody counted the tokens of 1 prompt: there is no total throughput; output throughput is not touched. \
+             Give a tokenizer to count them."
+        );
+        let some = told(counted([(None, USAGE), (Some(8), USAGE)]));
+        assert!(some.contains("1 prompt: total throughput is too low by them"), "{some}");
+        let outputs = told(counted([(Some(8), USAGE), (Some(8), None), (Some(8), None)]));
+        assert!(outputs.contains("of 2 outputs: output throughput and total"), "{outputs}");
+        let both = told(counted([(None, None)]));
+        assert!(both.contains("1 output and 1 prompt: there is no output"), "{both}");
+        assert_eq!(told(counted([(Some(8), USAGE)])), "");
+    }
+
+    #[test]
+    fn the_server_s_own_tokenizer_is_not_called_local() {
+        let summary = counted([
+            (Some(8), Some(TokenSource::LocalTokenizer)),
+            (Some(8), Some(TokenSource::LocalTokenizer)),
+            (Some(8), Some(TokenSource::ChunkCount)),
+        ]);
+        let told = |tokenizer: &str| {
+            let header = Header { tokenizer: tokenizer.into(), ..header() };
+            token_source(&header, &summary).unwrap_or_default()
+        };
+        let of_both = "The outputs of 2 requests were counted by the server's own tokenizer, that of 1 by the number of chunks.";
+        assert!(told("server").starts_with(of_both), "{}", told("server"));
+        assert!(told("models/x").contains("by the local tokenizer"));
+    }
+
+    fn header() -> Header {
+        Header {
+            version: tokometer_record::VERSION,
+            program: String::new(),
+            began: String::new(),
+            dialect: String::new(),
+            name: String::new(),
+            alias: None,
+            model: String::new(),
+            api: String::new(),
+            url: String::new(),
+            dataset: String::new(),
+            tokenizer: String::new(),
+            tokens_estimated: false,
+            arguments: serde_json::Value::Null,
+            plan: String::new(),
+        }
+    }
+}

@@ -140,6 +140,8 @@ const LINES: usize = 10;
 
 #[cfg(test)]
 mod tests {
+    use tokometer_metrics::MessageGroup;
+
     use super::*;
 
     #[test]
@@ -157,5 +159,28 @@ mod tests {
         let gists = bodies.map(gist);
         assert_eq!(gists[..4], ["queue is full", "no such model", "Not Found", "overloaded"]);
         assert_eq!(gists[4..], bodies[4..]);
+    }
+
+    #[test]
+    fn different_words_are_counted_and_wrapped() {
+        let message = |words: &str, count, index| MessageGroup {
+            message: words.into(),
+            count,
+            index,
+            request_id: format!("r-{index}"),
+        };
+        let group = FailureGroup {
+            kind: FailureKind::Status(500),
+            count: 121,
+            messages: vec![message("CUDA out of memory", 112, 3), message("no free slot", 7, 40)],
+            others: 2,
+        };
+        insta::assert_snapshot!(said(&group, 32).join("\n"), @r#"
+        112 × "CUDA out of memory"
+              (first: request 3, id r-3)
+          7 × "no free slot" (first:
+              request 40, id r-40)
+        and 2 failures in other words
+        "#);
     }
 }

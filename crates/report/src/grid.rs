@@ -1,7 +1,7 @@
 //! Tables and boxes drawn with line characters: those of `tabulate` and `rich` that the documents of the dialects show.
 //!
-//! Deliberately small: the cells of an [`outline`] may hold several lines, broken by whoever makes them, and [`facts`] wraps; all
-//! others hold one line.
+//! Deliberately small: the cells of an [`outline`] and of a [`heavy`] table may hold several lines, broken by whoever makes them, and
+//! [`facts`] wraps.
 
 use crate::Style;
 use crate::prose::{centred, pad, pad_left, width, wrap};
@@ -93,7 +93,7 @@ pub(crate) fn outline(columns: &[Column<'_>], rows: &[Vec<String>]) -> String {
     table + &ruled("└", "┴", "┘")
 }
 
-/// A titled table with a heavy head, as `rich` draws it without padding at its edges.
+/// A titled table with a heavy head, as `rich` draws it without padding at its edges. A cell of several lines makes its row as high.
 pub(crate) fn heavy(title: &str, columns: &[Column<'_>], rows: &[Row], style: Style) -> String {
     let widths = widths(columns, rows.iter().map(|row| row.cells.as_slice()));
     let last = widths.len().saturating_sub(1);
@@ -113,11 +113,13 @@ pub(crate) fn heavy(title: &str, columns: &[Column<'_>], rows: &[Row], style: St
     }
     table.push_str(&ruled("━", ["┡", "╇", "┩"]));
     for row in rows {
-        let cells: Vec<String> = set(columns, &row.cells, &widths)
-            .iter()
-            .map(|cell| toned(cell, row.tone, style))
-            .collect();
-        table.push_str(&format!("│{}│\n", cells.join(" │ ")));
+        for cells in lines(&row.cells) {
+            let cells: Vec<String> = set(columns, &cells, &widths)
+                .iter()
+                .map(|cell| toned(cell, row.tone, style))
+                .collect();
+            table.push_str(&format!("│{}│\n", cells.join(" │ ")));
+        }
     }
     table + &ruled("─", ["└", "┴", "┘"])
 }

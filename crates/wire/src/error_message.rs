@@ -196,10 +196,11 @@ mod tests {
 
     #[test]
     fn only_endless_messages_are_cut() {
-        let message = of(&"é".repeat(301));
-        assert_eq!(message, "é".repeat(299) + "…");
-        assert_eq!(of(&"é".repeat(300)), "é".repeat(300));
-        assert_eq!(of(&"x\u{1b}".repeat(300)).chars().count(), 300);
+        let of_length = |length| of(&Value::from("é".repeat(length)).to_string());
+        assert_eq!(of_length(LONGEST), "é".repeat(LONGEST));
+        assert_eq!(of_length(LONGEST + 1), "é".repeat(LONGEST - 1) + "…");
+        let escaped = of(&Value::from("x\u{1b}".repeat(LONGEST)).to_string());
+        assert_eq!(escaped.chars().count(), LONGEST);
     }
 
     #[test]

@@ -101,4 +101,4 @@ fn find_runs(folder: &Path, depth: usize, runs: &mut Vec<PathBuf>) {
 }
 
 /// `outputs/<time>/<name>`: two below the outermost folder.
-const DEPTH: usize = 2;
+const DEPTH: usize = 4;

@@ -58,7 +58,8 @@ fn doubt(plan: &Plan, limit: u64) -> Option<String> {
 /// Requests in flight at once, in open loop, should each take [`SLOW`] seconds.
 fn held_by_a_slow_server(point: &Point) -> Option<u64> {
     let rate = point.rate.filter(|_| point.parallel.is_none()).map(Rate::per_second)?;
-    Some(((rate * SLOW).ceil() as u64).min(point.requests()))
+    let sending = point.load.stop.after.map_or(SLOW, |after| after.as_secs_f64().min(SLOW));
+    Some(((rate * sending).ceil() as u64).min(point.requests()))
 }
 
 fn descriptors(plan: &Plan, connections: u64) -> u64 {

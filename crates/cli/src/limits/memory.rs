@@ -16,7 +16,7 @@ pub(crate) fn largest(plan: &Plan) -> Option<&Point> {
 }
 
 /// How many requests are enough to tell how much memory the others will take.
-pub(crate) const SAMPLE: u64 = 32;
+pub(crate) const SAMPLE: u64 = 8;
 
 /// Refuses a plan whose largest point would take more memory than is to be had, if each of its requests takes as much as those
 /// of `sample` do.
@@ -59,10 +59,10 @@ fn check_against(plan: &Plan, sample: &[Ask], available: u64) -> Result<(), Trou
     .with_hint(hint))
 }
 
-/// Bytes that a request takes while it waits: its texts grew by doubling, and the list of all is moved once.
+/// Bytes that a request takes: its texts, and its place in the lists through which it passes until all are in one.
 fn held(ask: &Ask) -> u64 {
     let prompt = ask.prompt.as_ref().map_or(0, String::capacity);
-    (ask.body.len().next_power_of_two() + prompt + ALLOCATION + 2 * size_of::<Ask>()) as u64
+    (ask.body.len() + prompt + ALLOCATION + PLACES * size_of::<Ask>()) as u64
 }
 
 /// Bytes that this process could still have. `None` where the system does not say.
@@ -84,6 +84,9 @@ const SHARE_IN_TENTHS: u64 = 7;
 
 /// What an allocation takes beside its contents, for the body and what shares it.
 const ALLOCATION: usize = 64;
+
+/// In how many lists a request has a place at the most, with what they leave unused.
+const PLACES: usize = 4;
 
 #[cfg(test)]
 mod tests {

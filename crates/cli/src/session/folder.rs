@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Zoned;
@@ -37,16 +38,26 @@ impl Folder {
             Some(name) => safe(name),
             None => safe(basename(model)),
         };
-        let path = match output.timestamp {
-            true => output.dir.join(began.strftime("%Y%m%d_%H%M%S").to_string()).join(&name),
-            false => output.dir.join(&name),
-        };
-        vacant(&path)?;
-        fs::create_dir_all(&path).map_err(|error| {
-            Trouble::failed(format!("cannot make the folder {}: {error}", path.display()))
-                .with_hint("choose another --outputs-dir")
-        })?;
-        Ok(Self { path })
+        if !output.timestamp {
+            let path = output.dir.join(&name);
+            vacant(&path)?;
+            fs::create_dir_all(&path).map_err(|error| unmade(&path, &error))?;
+            return Ok(Self { path });
+        }
+        let time = began.strftime("%Y%m%d_%H%M%S").to_string();
+        for again in 1.. {
+            // Runs that begin in the same second stand side by side.
+            let folder = if again == 1 { time.clone() } else { format!("{time}_{again}") };
+            let path = output.dir.join(folder).join(&name);
+            let parent = path.parent().unwrap_or(&output.dir);
+            fs::create_dir_all(parent).map_err(|error| unmade(parent, &error))?;
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok(Self { path }),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(unmade(&path, &error)),
+            }
+        }
+        unreachable!("there is a number for every run")
     }
 
     /// The folder.
@@ -68,6 +79,11 @@ impl Folder {
     pub(crate) fn journal(&self) -> PathBuf {
         self.path.join(JOURNAL)
     }
+}
+
+fn unmade(path: &Path, error: &io::Error) -> Trouble {
+    Trouble::failed(format!("cannot make the folder {}: {error}", path.display()))
+        .with_hint("choose another --outputs-dir")
 }
 
 fn vacant(path: &Path) -> Result<(), Trouble> {
@@ -117,7 +133,29 @@ const JOURNAL: &str = "benchmark.log";
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU64;
+
     use super::*;
+
+    #[test]
+    fn runs_that_begin_in_the_same_second_stand_side_by_side() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = Output {
+            dir: folder.path().to_owned(),
+            name: None,
+            alias: None,
+            timestamp: true,
+            log_every: NonZeroU64::MIN,
+            prompts: false,
+            outputs: false,
+            debug: false,
+        };
+        let began = Zoned::default();
+        let first = Folder::create(&output, "m", &began).unwrap();
+        let second = Folder::create(&output, "m", &began).unwrap();
+        assert_ne!(first.path(), second.path());
+        assert!(second.path().parent().unwrap().to_string_lossy().ends_with("_2"));
+    }
 
     #[test]
     fn a_name_is_one_folder_and_never_the_one_above() {

@@ -7,7 +7,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use tokometer_engine::Engine;
 use tokometer_plan::{Plan, Scheme, Source};
 use tokometer_record::{Count, OutputTokens, TokenSource};
 use tokometer_workload::Ask;
@@ -17,7 +16,7 @@ use tokometer_workload::tokenizer::{self, Hub, Tokenizer};
 
 use super::explain;
 use super::recorder::Recorded;
-use super::service::Tokenizing;
+use super::service::{Service, Tokenizing};
 use crate::screen::Screen;
 use crate::trouble::Trouble;
 
@@ -96,15 +95,16 @@ impl Measure {
     }
 
     /// Asks the server for its own tokenizer, if none was given.
-    pub(crate) fn meet(&mut self, engine: &Arc<Engine>, model: &str, screen: &Screen) {
+    pub(crate) fn meet(&mut self, service: &Service, plan: &Plan, model: &str, screen: &Screen) {
         if self.kind != Kind::Open {
             return;
         }
         if self.needed {
             screen.say("no tokenizer was given: asking the server for its own");
         }
-        let service = Arc::new(Tokenizing(Arc::clone(engine)));
-        (self.tokenizer, self.kind) = match tokenizer::server(service, model) {
+        let tokenizing =
+            Tokenizing { engine: Arc::clone(&service.engine), secrets: plan.target.secrets() };
+        (self.tokenizer, self.kind) = match tokenizer::server(Arc::new(tokenizing), model) {
             Ok(server) => (server, Kind::Server),
             Err(_) => (tokenizer::embedded(), Kind::Estimate),
         };

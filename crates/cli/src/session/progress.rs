@@ -40,7 +40,8 @@ pub(crate) fn show_load(view: &View<'_>, done: &Receiver<()>) {
     let mut window = Window::new(view.glance(began));
     while done.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
         let glance = view.glance(began);
-        let line = Line { glance, pace: window.pace(glance), left: view.left(glance) };
+        let pace = window.pace(glance);
+        let line = Line { glance, pace, left: view.left(glance, pace) };
         match &bar {
             Some(bar) => {
                 bar.set_position(glance.ended);
@@ -104,11 +105,10 @@ impl<'a> Preparing<'a> {
 }
 
 fn bar(screen: &Screen, total: u64) -> ProgressBar {
-    let bar = screen.live_line();
-    bar.set_length(total);
-    let style = ProgressStyle::with_template("{prefix}  {wide_bar} {pos}/{len}  {msg}");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸ "));
-    bar
+    // The message is cut where the terminal ends, so that the line stays one.
+    let style = ProgressStyle::with_template("{prefix}  {bar:12} {pos}/{len}  {wide_msg}");
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸ ");
+    screen.live_line(total, style)
 }
 
 /// The counters at one moment.
@@ -147,8 +147,12 @@ impl View<'_> {
     }
 
     /// How long the load will go on, if it goes on like this.
-    fn left(&self, glance: Glance) -> Option<Duration> {
+    fn left(&self, glance: Glance, pace: Pace) -> Option<Duration> {
         let total = self.point.requests();
+        // What has stood still for a while will not be over at any moment that could be told.
+        if pace.requests == 0.0 && glance.ended > 0 {
+            return None;
+        }
         let by_pace = match (self.point.rate, glance.ended) {
             (Some(rate), _) if self.point.parallel.is_none() => {
                 let whole =

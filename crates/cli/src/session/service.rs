@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use jiff::Zoned;
+use serde_json::Value;
 use tokometer_engine::{Engine, Proxy, Settings, SettingsError, Target, Timeouts, Tls, redacted};
 use tokometer_plan::{Filled, Plan, Rate, Scheme};
 use tokometer_sim::Running;
@@ -118,20 +119,48 @@ fn workers(plan: &Plan) -> NonZeroUsize {
 
 /// The service's own tokenizer, asked over the engine's connections.
 #[derive(Debug)]
-pub(crate) struct Tokenizing(pub(crate) Arc<Engine>);
+pub(crate) struct Tokenizing {
+    pub(crate) engine: Arc<Engine>,
+    /// What no message may repeat, though an answer does.
+    pub(crate) secrets: Vec<String>,
+}
 
 impl TokenizeService for Tokenizing {
-    fn post(&self, path: &str, body: &serde_json::Value) -> Result<serde_json::Value, String> {
+    fn post(&self, path: &str, body: &Value) -> Result<Value, String> {
         let answer = self
-            .0
+            .engine
             .post(path, body.to_string().as_bytes())
             .map_err(|failure| format!("{}: {}", failure.kind, failure.message))?;
         match answer.status {
-            200..=299 => serde_json::from_slice(&answer.body).map_err(|error| error.to_string()),
+            200..=299 => {
+                let answer = serde_json::from_slice(&answer.body);
+                answer.map(|answer| self.presentable(answer)).map_err(|error| error.to_string())
+            }
             status => Err(format!("HTTP {status}")),
         }
     }
 }
+
+impl Tokenizing {
+    /// The answer, of which all that is not asked for may be quoted in an error.
+    fn presentable(&self, answer: Value) -> Value {
+        let redacted = |value: &Value| Value::from(redacted(&value.to_string(), &self.secrets));
+        match answer {
+            Value::Object(mut fields) => {
+                let foreign = |name: &str| !ASKED_FOR.contains(&name);
+                fields
+                    .iter_mut()
+                    .filter(|(name, _)| foreign(name))
+                    .for_each(|(_, value)| *value = redacted(value));
+                Value::Object(fields)
+            }
+            other => redacted(&other),
+        }
+    }
+}
+
+/// What is asked of a tokenizer: numbers, and texts that a short secret must not be cut out of.
+const ASKED_FOR: [&str; 4] = ["tokens", "count", "prompt", "text"];
 
 /// Streams that one worker carries with room to spare.
 const STREAMS_PER_WORKER: usize = 500;

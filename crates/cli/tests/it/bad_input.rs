@@ -265,6 +265,35 @@ fn more_connections_than_descriptors_are_refused() {
 }
 
 #[test]
+fn more_requests_than_memory_are_refused() {
+    let place = Workplace::new();
+    let line = "perf --model m --url sim:// --prompt hi --parallel 1 1 --number 5 90000000000";
+    let said = refused(&place, 2, line);
+    let numbers = |c: char| c.is_ascii_digit();
+    let said: Vec<_> =
+        said.split(' ').map(|word| if word.starts_with(numbers) { "N" } else { word }).collect();
+    insta::assert_snapshot!(said.join(" "), @"
+    error: N requests ready to be sent take about N MiB of memory, and N MiB are available
+    hint: at most N of them fit: lower --number, or ask shorter prompts
+    ");
+}
+
+#[test]
+fn a_url_that_would_show_a_variable_and_a_proxy_with_a_password_are_refused() {
+    let place = Workplace::new();
+    let line = "perf --model m --prompt hi --url 'http://h/${HOME}/v1'";
+    insta::assert_snapshot!(refused(&place, 2, line), @"
+    error: --url: only the query of a URL may refer to variables: its host and path are shown
+    hint: write the host and the path out, and secrets as parameters: ?api_key=${VARIABLE}
+    ");
+    let line = "perf --model m --prompt hi --url http://h/v1/chat/completions --proxy http://me:s3cret@p:3128";
+    insta::assert_snapshot!(refused(&place, 2, line), @"
+    error: --proxy: a proxy that wants a user name and a password is not in this version
+    hint: leave them out, or go through a proxy that wants none
+    ");
+}
+
+#[test]
 fn a_report_of_nothing_is_refused() {
     let place = Workplace::new();
     insta::assert_snapshot!(refused(&place, 2, "report nowhere"), @"

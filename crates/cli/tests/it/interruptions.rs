@@ -276,6 +276,8 @@ fn assert_reported_incomplete(place: &Workplace, ended: Ended) {
     assert!(!log.end.unwrap().complete);
     let summary: Value = crate::json(&place.path().join("outputs/run/summary.json"));
     assert_eq!(summary["points"].as_array().unwrap().len(), 1);
+    assert_eq!(summary["complete"], false);
+    assert!(ended.stdout.contains("Missing here: 1 of the 2 points"), "{}", ended.stdout);
     place.run_to(130, "report outputs");
 }
 

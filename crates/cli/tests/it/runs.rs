@@ -4,7 +4,7 @@ use std::fs;
 
 use tokometer_record::{FailureKind, Phase};
 
-use crate::{QUICK, Workplace, files_below, json, tokenizer};
+use crate::{QUICK, Workplace, by_hand, files_below, json, tokenizer};
 
 #[test]
 fn the_sweep_of_the_documents_runs_and_leaves_its_files() {
@@ -124,11 +124,79 @@ fn failed_requests_are_told_why_and_by_the_exit_code() {
          --max-tokens 8 --no-test-connection"
     );
     let ended = place.run_to(3, &line);
-    assert!(ended.stdout.contains("3 × HTTP 503"), "{}", ended.stdout);
+    for part in ["3 of 12 failed", "HTTP 503", "\"The server is overloaded\""] {
+        assert!(ended.stdout.contains(part), "{part} is missing:\n{}", ended.stdout);
+    }
     let log = place.log();
     let kinds: Vec<_> =
         log.points[0].records.iter().filter_map(|r| Some(r.failure()?.kind)).collect();
     assert_eq!(kinds, [FailureKind::Status(503); 3]);
+}
+
+#[test]
+fn a_run_that_deserves_two_codes_names_both_reasons_beside_its_figures() {
+    let place = Workplace::new();
+    let line = format!(
+        "perf --parallel 2 --number 6 --model m --url {QUICK}&fault=status_503&fault_requests=3 --prompt hi --max-tokens 8 \
+         --no-test-connection"
+    );
+    place.run_to(3, &line);
+    // The same run, had the client's event loop been late by a second.
+    let path = place.run_folder().join("run.jsonl");
+    let text = fs::read_to_string(&path).unwrap();
+    let late = |line: &str| {
+        let mut line: serde_json::Value = serde_json::from_str(line).unwrap();
+        if let Some(client) = line.pointer_mut("/point_end/client") {
+            client["loop_lag_p99"] = 1_000_000_000_u64.into();
+            client["loop_lag_max"] = 1_000_000_000_u64.into();
+        }
+        line.to_string() + "\n"
+    };
+    assert!(text.contains("loop_lag_p99"), "{text}");
+    fs::write(&path, text.lines().map(late).collect::<String>()).unwrap();
+    let ended = place.run_to(3, "report outputs");
+    for part in ["1 of 6 failed", "HTTP 503", "CLIENT-LIMITED"] {
+        assert!(ended.stdout.contains(part), "{part} is missing:\n{}", ended.stdout);
+    }
+    let summary = json(&place.run_folder().join("parallel_2_number_6/benchmark_summary.json"));
+    assert_eq!(summary["Failed Requests"], 1);
+    assert!(summary["Verdict"].as_str().unwrap().starts_with("client"), "{}", summary["Verdict"]);
+}
+
+#[test]
+fn damaged_lines_of_a_log_are_named_and_the_rest_is_reported() {
+    let place = Workplace::new();
+    let line = format!("perf --number 3 --model m --url {QUICK} --prompt hi --max-tokens 2");
+    place.run(&line);
+    let path = place.run_folder().join("run.jsonl");
+    let text = fs::read_to_string(&path).unwrap();
+    let position = text.lines().position(|line| line.starts_with("{\"record\"")).unwrap();
+    let damaged: String = text
+        .lines()
+        .enumerate()
+        .map(
+            |(index, line)| if index == position { "{\"rec\n".into() } else { format!("{line}\n") },
+        )
+        .collect();
+    fs::write(&path, damaged).unwrap();
+    let ended = place.run("report outputs");
+    let note = format!("note: of the log, line {} cannot be read", position + 1);
+    assert!(ended.stderr.contains(&note), "{}", ended.stderr);
+    assert_eq!(place.log().points[0].records.len(), 2);
+}
+
+#[test]
+fn a_server_that_keeps_its_models_to_itself_is_tried_all_the_same() {
+    let place = Workplace::new();
+    let address = by_hand::serve(|asked| match asked.path() {
+        "/v1/models" => by_hand::response("403 Forbidden", "text/plain", "not for you"),
+        _ => by_hand::completion("hello"),
+    });
+    let line = format!("perf --url http://{address}/v1/chat/completions --prompt hi --number 2");
+    let ended = place.run(&format!("{line} --model m"));
+    assert!(matches!(ended.code, 0 | 4), "{}{}", ended.stdout, ended.stderr);
+    let unnamed = place.run_to(1, &line);
+    assert!(unnamed.stderr.contains("wants a key, and none was given (HTTP 403: not for you)"));
 }
 
 #[test]
@@ -265,5 +333,7 @@ fn a_server_that_is_not_there_fails_requests_where_no_test_is_wanted() {
         "perf --model m --url http://{address}/v1/chat/completions --prompt hi --number 3 --no-test-connection"
     );
     let ended = place.run_to(3, &line);
-    assert!(ended.stdout.contains("3 × connection refused"), "{}", ended.stdout);
+    for part in ["3 of 3 failed", "connection refused"] {
+        assert!(ended.stdout.contains(part), "{part} is missing:\n{}", ended.stdout);
+    }
 }

@@ -139,6 +139,28 @@ fn a_secret_that_no_url_can_hold_is_refused_and_not_repeated() {
     let place = Workplace::new();
     let refused = place.run_to(2, "perf --model m --prompt hi --url 'http://h/v1?api_key=s3 cret'");
     insta::assert_snapshot!(refused.stderr, @"
-    note: the URL names no endpoint, so requests go to http://h/v1/chat/completions
+    error: --url: the query holds a blank, a quote or an angle bracket
+    hint: write such characters as %XX: a blank is %20
     ");
+}
+
+#[test]
+fn what_a_tokenizer_repeats_instead_of_tokens_is_kept_nowhere() {
+    let place = Workplace::new();
+    place.write("lines.txt", "first\nconfess\n");
+    let address = by_hand::serve(|asked| match asked.path() {
+        "/tokenize" if asked.body.contains("confess") => {
+            by_hand::json(&json!({ "error": asked.head }))
+        }
+        "/tokenize" => by_hand::json(&json!({ "tokens": [1, 2, 3], "count": 3 })),
+        "/detokenize" => by_hand::json(&json!({ "prompt": "word" })),
+        _ => by_hand::completion("hello"),
+    });
+    let line = format!(
+        "perf --model m --url http://{address}/v1/chat/completions --api-key sk-short --dataset line_by_line \
+         --dataset-path lines.txt --dataset-args '{{\"target_input_len\": 100}}' --number 4"
+    );
+    let ended = place.run_to(1, &line);
+    assert!(ended.stderr.contains("authorization: Bearer ***"), "{}", ended.stderr);
+    assert_kept(&place, &[&ended], &["sk-s"]);
 }

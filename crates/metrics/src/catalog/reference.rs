@@ -94,8 +94,9 @@ verdict: a point that was interrupted can be valid, and is marked incomplete.
     text
 }
 
-fn reasons() -> [String; 6] {
+fn reasons() -> [String; 7] {
     [
+        "`descriptors`: a request failed because this process had no file descriptor left: the server never saw it.".to_owned(),
         format!(
             "`late_starts`: where a schedule paces the load, requests started late (`lateness_p99`) by more than {} ms and more \
              than {} % of the mean TTFT.",

@@ -13,7 +13,7 @@ pub const DURATION: Metric = Metric {
     title: "Duration",
     unit: Unit::Seconds,
     definition: "The last completion − the first start of a measured request, failures included. A success is completed with its \
-                 last output chunk, a failure when it ends.",
+                 last output chunk, a failure when it ends, and a request that the user cancelled never.",
     over: Over::Measured,
     of: Of::Run(|run| run.window().duration()),
     named: &[("evalscope", "Test Duration (s)")],

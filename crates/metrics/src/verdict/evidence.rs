@@ -2,6 +2,8 @@
 //!
 //! Deliberately judges nothing: it leaves out only what could not be held against the client whatever it showed.
 
+use tokometer_record::FailureKind;
+
 use crate::catalog::{
     ACHIEVED_RATE, CLIENT_CPU, CLIENT_CPU_SHARE, E2E, HELD_CONCURRENCY, ICL, LATENESS_P99, Metric,
     PEAK_CONCURRENCY, SCHEDULED_RATE, TTFT,
@@ -13,6 +15,8 @@ use crate::{LoopLag, Run};
 pub struct Evidence {
     /// Measured requests that ended.
     pub requests: usize,
+    /// Of those, how many failed because this process had no file descriptor left.
+    pub out_of_descriptors: usize,
     /// Mean TTFT in seconds; without streaming the mean end-to-end latency.
     pub ttft: Option<f64>,
     /// Mean gap between chunks in seconds; without streaming the mean end-to-end latency.
@@ -59,6 +63,7 @@ impl Evidence {
         let asked = asked(run);
         Self {
             requests: run.measured.len(),
+            out_of_descriptors: out_of_descriptors(run),
             ttft,
             gap,
             place_time: run.place_time(),
@@ -72,6 +77,12 @@ impl Evidence {
             cpu_share: CLIENT_CPU_SHARE.figure(run),
         }
     }
+}
+
+fn out_of_descriptors(run: &Run<'_>) -> usize {
+    let kinds =
+        run.measured.iter().filter_map(|record| record.failure()).map(|failure| failure.kind);
+    kinds.filter(|&kind| kind == FailureKind::OutOfDescriptors).count()
 }
 
 /// How many places the client should have kept taken. `None` where that is not for it to say.

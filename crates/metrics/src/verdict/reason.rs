@@ -7,6 +7,13 @@ use std::fmt;
 /// One way in which the client limited a run. Its `Display` tells what was measured and against which limit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Reason {
+    /// Requests failed because this process had no file descriptor left.
+    Descriptors {
+        /// How many.
+        failed: usize,
+        /// Of how many that ended.
+        of: usize,
+    },
     /// Requests were started late.
     LateStarts {
         /// How late at p99, in seconds.
@@ -64,6 +71,9 @@ impl Reason {
     /// What to do about it.
     pub const fn advice(&self) -> &'static str {
         match self {
+            Self::Descriptors { .. } => {
+                "the server never saw them: raise the limit (ulimit -n) or lower the concurrency"
+            }
             Self::LateStarts { .. } => {
                 "latencies counted from the start hide this wait: read those from the schedule, lower the load, or give the \
                  client more workers"
@@ -91,6 +101,7 @@ impl Reason {
     /// A stable name for machine-readable output.
     pub const fn key(&self) -> &'static str {
         match self {
+            Self::Descriptors { .. } => "descriptors",
             Self::LateStarts { .. } => "late_starts",
             Self::LateStamps { .. } | Self::Stalls { .. } => "late_stamps",
             Self::Concurrency { .. } => "concurrency",
@@ -105,6 +116,13 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ms = |seconds: f64| seconds * 1e3;
         match *self {
+            Self::Descriptors { failed, of } => {
+                let requests = if of == 1 { "request" } else { "requests" };
+                write!(
+                    f,
+                    "{failed} of {of} {requests} failed because the client was out of file descriptors"
+                )
+            }
             Self::LateStarts { lateness, limit } => write!(
                 f,
                 "requests started {:.1} ms late at p99 (limit {:.1} ms)",
@@ -187,7 +205,8 @@ impl fmt::Display for Doubt {
             Self::Stalls { late, of, limit } => write!(
                 f,
                 "the log has no end, and what is left does not tell how long the client's event loop was late: in {late} of {of} \
-                 seconds it was by more than {:.1} ms at some moment",
+                 {} it was by more than {:.1} ms at some moment",
+                if of == 1 { "second" } else { "seconds" },
                 limit * 1e3
             ),
             Self::Concurrency { asked, held } => write!(

@@ -31,11 +31,13 @@ fn read(path: &Path) -> Value {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
-fn every_run() -> [RunLog; 9] {
+fn every_run() -> [RunLog; 11] {
     [
         runs::good(),
         runs::mystery(),
         runs::open_loop(),
+        runs::served_rates(),
+        runs::overrun_rate(),
         runs::rate_under_a_cap(),
         runs::whole_bodies(),
         runs::cut_short(),
@@ -65,6 +67,16 @@ fn an_open_loop_counts_from_the_schedule() {
     let log = runs::open_loop();
     insta::assert_snapshot!("open_point", point_text(&log, 1));
     insta::assert_snapshot!("open_run", run_text(&log));
+}
+
+#[test]
+fn a_rate_that_was_simply_served_is_no_throughput_to_boast_of() {
+    let text = run_text(&runs::served_rates());
+    let best = text.split("Best Performance").nth(1).unwrap();
+    insta::assert_snapshot!("served_rates_best", best);
+    let text = run_text(&runs::overrun_rate());
+    let best = text.split("Best Performance").nth(1).unwrap();
+    insta::assert_snapshot!("overrun_rate_best", best);
 }
 
 #[test]
@@ -235,15 +247,4 @@ fn an_unknown_dialect_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let error = rebuild(folder.path(), &log, Style::Plain).unwrap_err();
     insta::assert_snapshot!(error, @r#"the run asks for reports in the dialect "klingon", but only these are known: evalscope"#);
-}
-
-#[test]
-fn scratch() {
-    let Some(paths) = std::env::var_os("SCRATCH") else { return };
-    for path in std::env::split_paths(&paths) {
-        let log = tokometer_record::read(&path).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let text = rebuild(folder.path(), &log, Style::Plain).unwrap();
-        println!("=== {}\n{text}", path.display());
-    }
 }

@@ -226,6 +226,28 @@ pub(crate) fn open_loop() -> RunLog {
     log
 }
 
+/// Two rates in open loop that a server simply serves, and a third with too few requests to tell.
+pub(crate) fn served_rates() -> RunLog {
+    let serve = |_| Service::of(20.0, 2.0, 16);
+    let few = |index| Service::of(if index == 0 { 9.0 } else { 4.0 }, 0.0, 1);
+    run(vec![
+        open(10.0, 50, |_| 0.1, serve),
+        open(50.0, 100, |_| 0.1, serve),
+        open(100.0, 2, |_| 0.1, few),
+    ])
+}
+
+/// An open loop whose second rate is more than the server's 20 requests a second.
+pub(crate) fn overrun_rate() -> RunLog {
+    let serve = |rate: f64| {
+        move |index: u64| {
+            let wait = (index as f64 * (50.0 - 1e3 / rate)).max(0.0);
+            Service::of(100.0 + wait, 2.0, 16)
+        }
+    };
+    run(vec![open(10.0, 100, |_| 0.1, serve(10.0)), open(40.0, 200, |_| 0.1, serve(40.0))])
+}
+
 /// A rate under a cap of concurrency that the server is too slow for, interrupted, by a client that was late: the widest table.
 pub(crate) fn rate_under_a_cap() -> RunLog {
     let mut log = run(vec![closed(1_000, 4_000, |_| Service::of(40_000.0, 1_500.0, 64))]);

@@ -166,7 +166,10 @@ fn stream_options(body: &mut Map<String, Value>) -> &mut Map<String, Value> {
 
 fn finish(mut body: Map<String, Value>, options: &Options) -> Bytes {
     body.extend(options.extra.clone());
-    Value::Object(body).to_string().into()
+    let mut text = Value::Object(body).to_string();
+    // Bodies wait by the hundred thousand for their load: the room into which they grew is given back.
+    text.shrink_to_fit();
+    text.into()
 }
 
 /// A field that counts something. Null is as good as absent.

@@ -7,7 +7,7 @@ use tokometer_metrics::catalog::{
     PEAK_CONCURRENCY, SCHEDULED_E2E, SCHEDULED_TTFT,
 };
 use tokometer_metrics::quantile::Percentile;
-use tokometer_metrics::summary::PointSummary;
+use tokometer_metrics::summary::{Ending, PointSummary};
 use tokometer_record::Header;
 
 use super::figures::{Figures, LADDERS, Ladder, Rung, SCHEDULED};
@@ -57,6 +57,12 @@ fn summary_rows(summary: &PointSummary) -> Vec<Vec<String>> {
     row("Request Rate (req/s)", figures.rate.map_or("-".to_owned(), |rate| shortest(rate, 2)));
     let [total, succeeded, failed] = [counts.measured, counts.succeeded, counts.failed].map(count);
     row("Total / Success / Failed", format!("{total} / {succeeded} / {failed}"));
+    if summary.ending != Ending::Complete {
+        row(
+            "Incomplete: ended / asked for",
+            format!("{} / {}", count(counts.tried()), count(summary.point.requests)),
+        );
+    }
     if counts.cancelled > 0 {
         row("Failed: cancelled by the user", count(counts.cancelled));
     }

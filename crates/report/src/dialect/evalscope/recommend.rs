@@ -4,25 +4,27 @@
 
 use std::collections::BTreeMap;
 
-use tokometer_metrics::catalog::{E2E, REQUEST_THROUGHPUT, SCHEDULED_E2E};
+use tokometer_metrics::catalog::{ACHIEVED_RATE, E2E, REQUEST_THROUGHPUT, SCHEDULED_E2E};
 use tokometer_metrics::summary::{Ending, PointSummary};
 use tokometer_record::FailureKind;
 
 use super::run::{shown, tone};
 use crate::grid::Tone;
 use crate::label;
-use crate::number::{fixed, share};
+use crate::number::{fixed, share, shortest};
 use crate::prose::{centred, pad, paragraph};
 
-/// The points with the highest throughput and with the lowest latency. Empty if nothing succeeded.
+/// The points with the highest throughput and with the lowest latency, among those that completed enough requests to tell. Empty if
+/// nothing succeeded.
 pub(super) fn best(points: &[&PointSummary]) -> String {
-    let served = || points.iter().copied().filter(|summary| summary.counts.succeeded > 0);
+    let served = || points.iter().copied().filter(|summary| telling(summary));
     let rps = |summary: &PointSummary| summary.figure(&REQUEST_THROUGHPUT).unwrap_or(0.0);
     let latency = |summary: &PointSummary| headline(summary).unwrap_or(f64::INFINITY);
     let highest = served().reduce(|best, next| if rps(next) > rps(best) { next } else { best });
     let lowest =
         served().reduce(|best, next| if latency(next) < latency(best) { next } else { best });
-    let (Some(highest), Some(lowest)) = (highest, lowest) else { return String::new() };
+    let left_out = too_few(points);
+    let (Some(highest), Some(lowest)) = (highest, lowest) else { return left_out };
     let but = |summary: &PointSummary| {
         let failed = (tone(summary) != Tone::Good).then(|| format!(", {} failed", failed(summary)));
         let limited = (!summary.verdict.is_valid()).then(|| format!(", {}", summary.verdict));
@@ -39,7 +41,29 @@ pub(super) fn best(points: &[&PointSummary]) -> String {
         let point = label::capital(&summary.point);
         text.push_str(&format!(" {}{point} ({figure}{})\n", pad(name, BEST_NAMES), but(summary)));
     }
-    text
+    text + &left_out
+}
+
+/// Whether a point completed enough requests to be called the best.
+const fn telling(summary: &PointSummary) -> bool {
+    summary.counts.succeeded >= FEWEST
+}
+
+/// Which points completed some requests, but too few to be called the best. Empty if there are none.
+fn too_few(points: &[&PointSummary]) -> String {
+    let few: Vec<String> = points
+        .iter()
+        .filter(|summary| summary.counts.succeeded > 0 && !telling(summary))
+        .map(|summary| format!("{} ({})", label::of(&summary.point), summary.counts.succeeded))
+        .collect();
+    if few.is_empty() {
+        return String::new();
+    }
+    let text = format!(
+        "With fewer than {FEWEST} completed requests no load is called the best: so at {}.",
+        few.join(", ")
+    );
+    paragraph("* ", &text)
 }
 
 /// The share of a point's requests that failed, by no doing of the user's.
@@ -60,7 +84,9 @@ pub(super) fn recommendations(points: &[&PointSummary]) -> String {
         .copied()
         .filter(|summary| summary.counts.succeeded > 0 && summary.ending == Ending::Complete)
         .collect();
-    let all = [throughput(&comparable), success(points), latency(&comparable)];
+    let telling: Vec<&PointSummary> =
+        comparable.iter().copied().filter(|summary| telling(summary)).collect();
+    let all = [throughput(&telling), success(points), latency(&comparable)];
     let lines: Vec<String> = all.into_iter().flatten().map(|line| paragraph("• ", &line)).collect();
     if lines.is_empty() {
         return String::new();
@@ -75,7 +101,6 @@ fn throughput(points: &[&PointSummary]) -> Option<String> {
     let highest = |best, next| if rps(next) > rps(best) { next } else { best };
     let best = points.iter().copied().reduce(highest)?;
     let at = label::of(&best.point);
-    let load = if last.point.open_loop { "a higher rate" } else { "higher concurrency" };
     Some(if tone(best) != Tone::Good {
         format!(
             "Throughput is highest at {at}, but {} of the requests fail there: {}",
@@ -87,12 +112,32 @@ fn throughput(points: &[&PointSummary]) -> Option<String> {
             "Throughput is highest at {at}, but there the client was the limit: give it more before judging the server"
         )
     } else if std::ptr::eq(best, *last) {
-        format!("The system seems not to have reached its performance bottleneck, try {load}")
+        at_the_heaviest(best)
     } else if std::ptr::eq(best, *first) {
         "Consider lowering the load, it may be too high for the system".to_owned()
     } else {
         format!("The optimal configuration appears to be around {at}")
     })
+}
+
+/// What to make of a throughput that is highest under the heaviest load. Under a pace it can be no higher than that.
+fn at_the_heaviest(summary: &PointSummary) -> String {
+    let throughput = summary.figure(&REQUEST_THROUGHPUT).unwrap_or(0.0);
+    let sent = summary.figure(&ACHIEVED_RATE).or(summary.point.rate).unwrap_or(0.0);
+    match summary.point.rate {
+        Some(rate) if throughput >= KEPT_UP * sent => format!(
+            "The server kept up with {} req/s, the highest rate tried: try higher rates to find its limit",
+            shortest(rate, 2)
+        ),
+        Some(_) if summary.point.open_loop => format!(
+            "At {} the server completed {} req/s: either it does not keep up there, or the point is too short to tell. Send more \
+             requests at this rate",
+            label::of(&summary.point),
+            fixed(throughput, 2)
+        ),
+        _ => "The system seems not to have reached its performance bottleneck, try higher concurrency"
+            .to_owned(),
+    }
 }
 
 /// The heaviest load under which requests did not fail.
@@ -124,7 +169,8 @@ fn success(points: &[&PointSummary]) -> Option<String> {
             let counts = summary.counts;
             let rate = share(counts.succeeded, counts.tried());
             let of = if counts.cancelled > 0 { " of those not cancelled" } else { "" };
-            format!("{} ({rate}{of})", label::of(&summary.point))
+            let partial = if summary.ending == Ending::Complete { "" } else { ", incomplete" };
+            format!("{} ({rate}{of}{partial})", label::of(&summary.point))
         })
         .collect();
     let at = at.join(", ");
@@ -150,6 +196,12 @@ fn latency(points: &[&PointSummary]) -> Option<String> {
 /// The width over which the title of the best configuration is centred, and that of its names.
 const BEST_WIDTH: usize = 60;
 const BEST_NAMES: usize = 20;
+
+/// Of fewer completed requests neither throughput nor mean latency tells one load from another.
+const FEWEST: u64 = 10;
+
+/// The share of the rate sent that is completed by a server that keeps up: the last responses come after the last request is sent.
+const KEPT_UP: f64 = 0.9;
 
 /// Latency that grows by more than this from the lightest load to the heaviest is worth a word.
 const STRESS: f64 = 3.0;

@@ -12,12 +12,13 @@ use tokometer_metrics::catalog::{
 };
 use tokometer_metrics::quantile::Percentile;
 use tokometer_metrics::summary::{Ending, PointSummary};
+use tokometer_metrics::verdict::Verdict;
 use tokometer_record::Header;
 
 use super::recommend;
 use crate::explain::{self, About, Note};
 use crate::grid::{Column, Row, Tone, facts, heavy, panel};
-use crate::number::{ABSENT, count, fixed, plural, share, shortest};
+use crate::number::{ABSENT, fixed, plural, share, shortest};
 use crate::prose::paragraph;
 use crate::{Style, failing, label, trust};
 
@@ -84,7 +85,7 @@ fn basic_information(header: &Header, points: &[&PointSummary], folder: &str) ->
         ("Endpoint", header.url.clone()),
         ("Tokenizer", header.tokenizer.clone()),
         ("Began", header.began.clone()),
-        ("Total Generated", format!("{} tokens", count(generated.round() as u64))),
+        ("Total Generated", plural(generated.round() as u64, "token", "tokens")),
         ("Total Test Time", format!("{} seconds", fixed(seconds, 2))),
         ("Avg Output Rate", rate),
         ("Output Path", folder.to_owned()),
@@ -134,7 +135,7 @@ fn overview(points: &[&PointSummary], style: Style) -> String {
                 shown(p99(summary, &TPOT), 3),
                 share(summary.counts.succeeded, summary.counts.measured),
             ]);
-            cells.extend(remarked.then(|| remark(summary).to_owned()));
+            cells.extend(remarked.then(|| remark(summary)));
             Row { cells, tone: tone(summary) }
         })
         .collect();
@@ -232,17 +233,15 @@ pub(super) fn tone(summary: &PointSummary) -> Tone {
     }
 }
 
-/// What speaks most against a point's figures, in a word: the table has little room, and the lines below it tell all.
-fn remark(summary: &PointSummary) -> &'static str {
-    if summary.verdict.is_client_limited() {
-        "limited"
-    } else if !summary.verdict.is_valid() {
-        "unjudged"
-    } else if summary.ending != Ending::Complete {
-        "partial"
-    } else {
-        ""
-    }
+/// What speaks against a point's figures, a word a line: the table has little room, and the lines below it tell all.
+fn remark(summary: &PointSummary) -> String {
+    let verdict = match &summary.verdict {
+        Verdict::Valid => None,
+        Verdict::ClientLimited { .. } => Some("limited"),
+        Verdict::NotJudged { .. } => Some("unjudged"),
+    };
+    let ending = (summary.ending != Ending::Complete).then_some("partial");
+    verdict.into_iter().chain(ending).collect::<Vec<_>>().join("\n")
 }
 
 /// The footnote on P99s that are maxima. Empty if there are none.
@@ -268,9 +267,11 @@ fn missing(header: &Header, points: &[&PointSummary]) -> String {
     let cut = points.iter().any(|summary| summary.ending != Ending::Complete);
     match planned(header) {
         Some(planned) if points.len() < planned => format!(
-            "The run did not come to its end. Missing here: {} of the {} of its plan.\n",
-            planned - points.len(),
-            plural(planned as u64, "point", "points")
+            "The run did not come to its end. Missing here: {}.\n",
+            match planned {
+                1 => "the one point of its plan".to_owned(),
+                _ => format!("{} of the {planned} points of its plan", planned - points.len()),
+            }
         ),
         None if cut || points.is_empty() => {
             "The run did not come to its end: points of its plan may be missing here.\n".to_owned()
