@@ -361,6 +361,7 @@ impl<C: Connect> Attempt<'_, C> {
 
     fn record(self, order: Order, ask: &Ask, request_id: String, read: Read) -> Ended {
         let terms = &self.carrier.terms;
+        let redacted = |words: &str| failures::redacted(words, &terms.secrets);
         let uncounted = read.usage.is_none() && read.failure.is_none();
         let outcome = match read.failure {
             None => Outcome::Ok,
@@ -387,10 +388,10 @@ impl<C: Connect> Attempt<'_, C> {
             },
             output_tokens: read.output_tokens,
             asked_output: ask.asked_output,
-            finish_reason: read.finish_reason,
+            finish_reason: read.finish_reason.map(|reason| redacted(&reason)),
             request_id,
             prompt: ask.prompt.clone().filter(|_| terms.keep_prompt),
-            output: terms.keep_output.then(|| read.text.clone()),
+            output: terms.keep_output.then(|| redacted(&read.text)),
         };
         let output = (uncounted || terms.keep_output).then_some(read.text);
         (record, output)

@@ -1,5 +1,7 @@
 //! The engine on real sockets: TLS, HTTP/2, proxies, and the ways in which a connection is not had.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::num::NonZeroUsize;
