@@ -25,53 +25,57 @@ pub(crate) fn connector(
     let versions = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .expect("the ring provider has suites for the default versions");
-    let builder = if settings.tls.insecure {
-        versions.dangerous().with_custom_certificate_verifier(Arc::new(Anyone(provider)))
-    } else {
-        let (store, named) = authorities(settings)?;
-        let usual = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider)
-            .build()
-            .map_err(|error| SettingsError::Certificates {
-                path: settings.tls.ca_cert.clone().unwrap_or_default(),
-                why: format!("there is no authority to trust: {error}"),
-            })?;
-        versions.dangerous().with_custom_certificate_verifier(Arc::new(Named { usual, named }))
-    };
+    let trust = if settings.tls.insecure { Trust::Anyone } else { trusted(settings, &provider)? };
+    let verifier = Arc::new(Verifier { provider, trust });
+    let builder = versions.dangerous().with_custom_certificate_verifier(verifier);
     let mut config = builder.with_no_client_auth();
     config.alpn_protocols =
         vec![if settings.http2 { b"h2".to_vec() } else { b"http/1.1".to_vec() }];
     Ok((TlsConnector::from(Arc::new(config)), name))
 }
 
-/// The authorities to trust, and the certificates that the user named.
-fn authorities(
-    settings: &Settings,
-) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), SettingsError> {
+/// The system's authorities and the user's.
+fn trusted(settings: &Settings, provider: &Arc<CryptoProvider>) -> Result<Trust, SettingsError> {
     let mut store = RootCertStore::empty();
     store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let Some(path) = &settings.tls.ca_cert else { return Ok((store, Vec::new())) };
+    let path = settings.tls.ca_cert.clone().unwrap_or_else(|| "the system's store".into());
     let failed = |why: String| SettingsError::Certificates { path: path.clone(), why };
-    let named: Result<Vec<_>, _> =
-        CertificateDer::pem_file_iter(path).and_then(|found| found.collect());
-    let named = named.map_err(|error| failed(error.to_string()))?;
-    if named.is_empty() {
-        return Err(failed("the file holds no PEM certificate".into()));
+    let mut named = Vec::new();
+    if settings.tls.ca_cert.is_some() {
+        let read = CertificateDer::pem_file_iter(&path).and_then(|found| found.collect());
+        named = read.map_err(|error| failed(error.to_string()))?;
+        if named.is_empty() {
+            return Err(failed("the file holds no PEM certificate".into()));
+        }
     }
     for certificate in &named {
         store.add(certificate.clone()).map_err(|error| failed(error.to_string()))?;
     }
-    Ok((store, named))
+    let usual = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider))
+        .build()
+        .map_err(|error| failed(format!("there is no authority to trust: {error}")))?;
+    Ok(Trust::Authorities { usual, named })
 }
 
-/// Trusts whom the authorities vouch for, and a server that presents the very certificate that the user named: a self-signed one
-/// is often marked as an authority, which a verifier by the book does not accept from a server.
+/// Checks a server's certificate as far as the user wants it checked, and in any case that the server holds its key.
 #[derive(Debug)]
-struct Named {
-    usual: Arc<WebPkiServerVerifier>,
-    named: Vec<CertificateDer<'static>>,
+struct Verifier {
+    provider: Arc<CryptoProvider>,
+    trust: Trust,
 }
 
-impl ServerCertVerifier for Named {
+#[derive(Debug)]
+enum Trust {
+    Anyone,
+    /// Whom the authorities vouch for, and a server that presents the very certificate that the user named: a self-signed one is often
+    /// marked as an authority, which a verifier by the book does not accept from a server.
+    Authorities {
+        usual: Arc<WebPkiServerVerifier>,
+        named: Vec<CertificateDer<'static>>,
+    },
+}
+
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         presented: &CertificateDer<'_>,
@@ -80,8 +84,11 @@ impl ServerCertVerifier for Named {
         stapled: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verified = self.usual.verify_server_cert(presented, intermediates, name, stapled, now);
-        if verified.is_err() && self.named.iter().any(|named| named == presented) {
+        let Trust::Authorities { usual, named } = &self.trust else {
+            return Ok(ServerCertVerified::assertion());
+        };
+        let verified = usual.verify_server_cert(presented, intermediates, name, stapled, now);
+        if verified.is_err() && named.iter().any(|named| named == presented) {
             return Ok(ServerCertVerified::assertion());
         }
         verified
@@ -93,7 +100,8 @@ impl ServerCertVerifier for Named {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.usual.verify_tls12_signature(message, certificate, signed)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signed, algorithms)
     }
 
     fn verify_tls13_signature(
@@ -102,59 +110,11 @@ impl ServerCertVerifier for Named {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.usual.verify_tls13_signature(message, certificate, signed)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signed, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.usual.supported_verify_schemes()
-    }
-}
-
-/// Accepts every certificate, but still checks that the server holds its key.
-#[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(
-            message,
-            certificate,
-            signed,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(
-            message,
-            certificate,
-            signed,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
