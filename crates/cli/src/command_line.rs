@@ -2,9 +2,11 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand};
+use tokometer_plan::names_a_secret;
 
 use crate::commands::{demo, report, run, sim};
 use crate::dialect::evalscope;
+use crate::dialect::values::Unfit;
 use crate::exit::{self, Exit};
 use crate::trouble::Trouble;
 
@@ -80,11 +82,9 @@ fn explain(error: &clap::Error) -> Result<Exit, Trouble> {
         (ErrorKind::UnknownArgument, Some(flag)) if flag.starts_with('-') => {
             format!("there is no flag {flag}")
         }
-        // A stray word is not repeated: it may be half of a secret.
         (ErrorKind::UnknownArgument, Some(stray)) => {
-            let place = std::env::args().position(|word| word == stray).unwrap_or_default();
-            return Err(Trouble::input(format!("argument {place} belongs to no flag"))
-                .with_hint("put values that hold blanks into quotes"));
+            let typed: Vec<String> = std::env::args().collect();
+            return Err(belongs_to_no_flag(stray, &typed, &help));
         }
         (ErrorKind::InvalidSubcommand, _) => {
             let name = word(ContextKind::InvalidSubcommand).unwrap_or_default();
@@ -92,7 +92,9 @@ fn explain(error: &clap::Error) -> Result<Exit, Trouble> {
         }
         (ErrorKind::InvalidValue | ErrorKind::ValueValidation, Some(flag)) => {
             let value = word(ContextKind::InvalidValue).unwrap_or_default();
-            match std::error::Error::source(error) {
+            let why = std::error::Error::source(error);
+            match why {
+                Some(why) if why.is::<Unfit>() => format!("{flag}{why}"),
                 Some(why) => format!("{flag}: {value:?}: {why}"),
                 None if value.is_empty() => format!("{flag} needs a value"),
                 None => format!("{flag}: {value:?} is not a value for it"),
@@ -102,6 +104,19 @@ fn explain(error: &clap::Error) -> Result<Exit, Trouble> {
         _ => first_line(error),
     };
     Err(Trouble::input(what).with_hint(hint))
+}
+
+/// A word that no flag takes is named, unless it may be the second half of a secret that holds a blank.
+fn belongs_to_no_flag(stray: &str, typed: &[String], help: &str) -> Trouble {
+    let place = typed.iter().position(|word| word == stray).unwrap_or_default();
+    let before = typed[..place].iter().rev().find(|word| word.starts_with('-'));
+    let secret = before.is_some_and(|flag| {
+        let flag = flag.split('=').next().unwrap_or(flag);
+        names_a_secret(flag) || MAY_HOLD_SECRETS.contains(&flag)
+    });
+    let word = if secret { format!("argument {place}") } else { stray.to_owned() };
+    Trouble::input(format!("{word} belongs to no flag"))
+        .with_hint(format!("put values that hold blanks into quotes; {help}"))
 }
 
 /// clap shows a flag with its value names: `--parallel <PARALLEL>...`.
@@ -115,12 +130,19 @@ fn first_line(error: &clap::Error) -> String {
     line.trim_start_matches("error: ").to_owned()
 }
 
+/// Flags whose values may hold a secret though their names do not say so.
+const MAY_HOLD_SECRETS: &[&str] =
+    &["--headers", "--extra-args", "--query-template", "--url", "--proxy", "--options"];
+
 const START: &str = "\
 Start here:
-  tokometer demo                                        see it at work, no server needed
-  tokometer perf --url http://127.0.0.1:8000/v1/chat/completions --model NAME \\
-    --dataset random --min-prompt-length 1024 --max-prompt-length 1024 --max-tokens 256 \\
-    --parallel 1 10 50 --number 10 50 200               a sweep over a server of your own";
+  See it at work, no server needed:
+    tokometer demo
+  A sweep over a server of your own:
+    tokometer perf --model NAME \\
+      --url http://127.0.0.1:8000/v1/chat/completions \\
+      --dataset random --min-prompt-length 1024 --max-prompt-length 1024 \\
+      --max-tokens 256 --parallel 1 10 50 --number 10 50 200";
 
 const PERF: &str = "\
 Puts load on an inference server and measures what its users would feel. The flags are those of evalscope perf 1.14.1; \
@@ -132,13 +154,43 @@ Examples:
   A sweep over concurrency, prompts and outputs of exactly 1024 tokens:
     tokometer perf --parallel 1 10 50 --number 10 20 100 --model qwen3-32b \\
       --url http://127.0.0.1:8000/v1/chat/completions --dataset random \\
-      --min-prompt-length 1024 --max-prompt-length 1024 --max-tokens 1024 --min-tokens 1024 \\
+      --min-prompt-length 1024 --max-prompt-length 1024 \\
+      --max-tokens 1024 --min-tokens 1024 \\
       --tokenizer-path /models/Qwen3-32B --extra-args '{\"ignore_eos\": true}'
   What users feel at 5 and 10 requests per second, whatever the server does:
-    tokometer perf --open-loop --rate 5 10 --number 300 600 --url … --dataset random …
+    tokometer perf --open-loop --rate 5 10 --number 300 600 \\
+      --url … --dataset random …
   Your own prompts, one a line, for one minute:
-    tokometer perf --dataset line_by_line --dataset-path prompts.txt --parallel 20 --number 100000 --duration 60 …
+    tokometer perf --dataset line_by_line --dataset-path prompts.txt \\
+      --parallel 20 --number 100000 --duration 60 …
   No server at all:
-    tokometer perf --url 'sim://?ttft_ms=200&itl_ms=20' --dataset random --parallel 10 --number 100 --max-tokens 64
+    tokometer perf --url 'sim://?ttft_ms=200&itl_ms=20' --dataset random \\
+      --parallel 10 --number 100 --max-tokens 64
   The plan as a file, to keep, change and run again:
     tokometer perf … --dry-run > plan.yaml && tokometer run plan.yaml";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_example_is_never_broken_where_it_has_no_backslash() {
+        for line in START.lines().chain(PERF_EXAMPLES.lines()) {
+            assert!(line.chars().count() <= 80, "a terminal of 80 columns breaks: {line}");
+        }
+    }
+
+    #[test]
+    fn a_stray_word_is_named_unless_it_may_be_half_of_a_secret() {
+        let said = |line: &str, stray: &str| {
+            let typed: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            belongs_to_no_flag(stray, &typed, "").to_string()
+        };
+        assert!(said("t perf --max-tokens 5 10 15", "15").starts_with("error: 15 belongs"));
+        assert!(said("t run a b", "b").starts_with("error: b belongs"));
+        for flag in ["--api-key", "--extra-args", "--wandb-api-key"] {
+            let said = said(&format!("t perf {flag} Bearer s3cret"), "s3cret");
+            assert!(said.starts_with("error: argument 4 belongs"), "{said}");
+        }
+    }
+}

@@ -3,3 +3,4 @@
 //! What a tool prints and writes is the concern of `tokometer_report`; neither half touches the engine.
 
 pub(crate) mod evalscope;
+pub(crate) mod values;

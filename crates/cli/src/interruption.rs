@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal};
+use nix::time::{ClockId, clock_gettime};
 use tokometer_engine::{Interrupt, Urgency};
 
 use crate::exit::Exit;
@@ -45,6 +46,22 @@ enum Stage {
     Load,
 }
 
+/// Tells the same signal sent twice from two: `timeout` signals its child and then its whole group.
+#[derive(Debug, Default)]
+struct Echoes(Option<(Signal, Duration)>);
+
+impl Echoes {
+    /// Whether this signal, come at that moment of any steady clock, is an echo of the one before.
+    fn is_echo(&mut self, signal: Signal, now: Duration) -> bool {
+        let echo =
+            self.0.is_some_and(|(before, at)| before == signal && now.saturating_sub(at) < ECHO);
+        if !echo {
+            self.0 = Some((signal, now));
+        }
+        echo
+    }
+}
+
 impl Interruption {
     /// Begins to listen. To be called before any other thread is started, for threads inherit what is blocked.
     ///
@@ -61,8 +78,13 @@ impl Interruption {
         thread::Builder::new()
             .name("signals".into())
             .spawn(move || {
-                while signals.wait().is_ok() {
-                    heard.signal(&screen, drain);
+                let mut echoes = Echoes::default();
+                while let Ok(signal) = signals.wait() {
+                    // Where there is no clock, every signal counts.
+                    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from);
+                    if !now.is_ok_and(|now| echoes.is_echo(signal, now)) {
+                        heard.signal(&screen, drain);
+                    }
                 }
             })
             .map_err(|error| Trouble::caused("cannot listen for Ctrl-C", &error))?;
@@ -153,4 +175,23 @@ pub(crate) fn block_signals() -> Result<SigSet, Trouble> {
     signals.add(Signal::SIGTERM);
     signals.thread_block().map_err(|error| Trouble::caused("cannot block signals", &error))?;
     Ok(signals)
+}
+
+/// Within this time a signal is the same one: quicker than a person means to press twice.
+const ECHO: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_doubled_within_half_a_second_counts_once() {
+        let at = |millis: u64| Duration::from_millis(60_000 + millis);
+        let mut echoes = Echoes::default();
+        assert!(!echoes.is_echo(Signal::SIGINT, at(0)));
+        assert!(echoes.is_echo(Signal::SIGINT, at(1)));
+        assert!(echoes.is_echo(Signal::SIGINT, at(499)));
+        assert!(!echoes.is_echo(Signal::SIGTERM, at(499)), "another signal is no echo");
+        assert!(!echoes.is_echo(Signal::SIGINT, at(500)));
+    }
 }

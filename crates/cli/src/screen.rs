@@ -1,19 +1,24 @@
 //! Where things are said: tables and plans on stdout, everything else on stderr.
 //!
 //! While a live line is shown, what is said goes above it. A stream that is closed is no reason to stop a run: what cannot be
-//! said is dropped, for it stands in the run's folder too.
+//! said is dropped, for it stands in the run's folder too. That data could not be written is remembered until the end.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, OnceLock};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokometer_report::Style;
+
+use crate::trouble::Trouble;
 
 /// The two output streams of this process.
 #[derive(Clone, Debug)]
 pub(crate) struct Screen {
     bars: MultiProgress,
     live: bool,
+    /// Why data could not be handed out.
+    unwritten: Arc<OnceLock<String>>,
 }
 
 impl Screen {
@@ -22,7 +27,8 @@ impl Screen {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let live = io::stderr().is_terminal() && !dumb;
         let target = if live { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        Self { bars: MultiProgress::with_draw_target(target), live }
+        let bars = MultiProgress::with_draw_target(target);
+        Self { bars, live, unwritten: Arc::default() }
     }
 
     /// Whether lines can be redrawn in place.
@@ -44,8 +50,26 @@ impl Screen {
     pub(crate) fn print(&self, text: impl Display) {
         self.bars.suspend(|| {
             let mut out = io::stdout().lock();
-            drop(write!(out, "{text}").and_then(|()| out.flush()));
+            if let Err(error) = write!(out, "{text}").and_then(|()| out.flush()) {
+                // Whoever closed the stream has read enough; of all else the first is told.
+                if error.kind() != io::ErrorKind::BrokenPipe {
+                    drop(self.unwritten.set(error.to_string()));
+                }
+            }
         });
+    }
+
+    /// Whether all data reached stdout, as far as anybody wanted it.
+    ///
+    /// # Errors
+    /// If it did not.
+    pub(crate) fn check(&self) -> Result<(), Trouble> {
+        match self.unwritten.get() {
+            None => Ok(()),
+            Some(why) => Err(Trouble::failed(format!("cannot write to stdout: {why}")).with_hint(
+                "what belongs to a run stands in its folder too; tokometer report shows it again",
+            )),
+        }
     }
 
     /// How data on stdout is dressed: plainly, unless a person looks at it and did not ask otherwise.

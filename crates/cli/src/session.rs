@@ -89,8 +89,10 @@ fn acquaint(
 ) -> Result<String, Trouble> {
     let engine = &service.engine;
     let look = plan.target.test_connection || plan.model.is_none();
-    if look {
+    if plan.target.test_connection {
         screen.say(format!("testing the connection to {}", plan.target.url));
+    } else if look {
+        screen.say(format!("asking {} for its model", plan.target.url));
     }
     let models = if look { acquaint::models(engine, plan)? } else { None };
     let model = acquaint::choose_model(plan, models.as_deref())?;
@@ -133,7 +135,8 @@ impl Scene<'_> {
         let Some(largest) = memory::largest(self.plan) else { return Ok(()) };
         let go_on = |_| ControlFlow::Continue(());
         let count = largest.requests().min(memory::SAMPLE);
-        let sample = self.asks(largest, count, &go_on).map_err(|error| explain::prepare(&error))?;
+        let sample = self.asks(largest, count, &go_on);
+        let sample = sample.map_err(|error| explain::prepare(&error, self.plan))?;
         memory::check(self.plan, &sample)
     }
 
@@ -153,7 +156,7 @@ impl Scene<'_> {
         match made {
             Ok(asks) => Ok(Some(asks.into())),
             Err(PrepareError::Stopped) => Ok(None),
-            Err(error) => Err(explain::prepare(&error)),
+            Err(error) => Err(explain::prepare(&error, self.plan)),
         }
     }
 
@@ -358,6 +361,7 @@ impl<'a> Run<'a> {
         let told = self.tell_of_all(ending);
         outcome?;
         told?;
+        self.scene.screen.check()?;
         Ok(Ended { exit: exit_of(&self.summaries, ending), folder: self.folder.path().to_owned() })
     }
 

@@ -1,5 +1,6 @@
 //! The embedded simulator, counting tokens as the client does.
 
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -37,6 +38,7 @@ pub(crate) fn start_on_loopback(
     tokenizer: Arc<dyn Tokenizer>,
 ) -> Result<Running, Trouble> {
     start(options, tokenizer, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), None)
+        .map_err(|error| Trouble::caused("cannot start the simulator", &error))
 }
 
 /// Starts a simulator at `address`; `truth` is the file that its emissions are written to.
@@ -48,10 +50,8 @@ pub(crate) fn start(
     tokenizer: Arc<dyn Tokenizer>,
     address: SocketAddr,
     truth: Option<PathBuf>,
-) -> Result<Running, Trouble> {
-    tokometer_sim::spawn(options, Arc::new(SameTokens(tokenizer)), address, truth).map_err(
-        |error| Trouble::failed(format!("cannot start the simulator at {address}: {error}")),
-    )
+) -> io::Result<Running> {
+    tokometer_sim::spawn(options, Arc::new(SameTokens(tokenizer)), address, truth)
 }
 
 /// The client's tokenizer as the simulator needs one. What it cannot encode or decode counts as nothing.

@@ -20,6 +20,7 @@ use crate::config::{self, Config};
 use crate::endpoint::Form;
 use crate::error::PlanError;
 use crate::plan::{Generation, Output, Plan, Point};
+use crate::secret::refuse_secrets;
 use crate::written::{Amount, Between, Span};
 use crate::yaml;
 
@@ -67,7 +68,7 @@ pub fn resolve(config: Config, environment: &dyn Environment) -> Result<Resolved
             .with_hint("leave it out to be limited by the number of requests alone"));
     }
     let points = points(&config.load.points, warmup, duration, seed, offset)?;
-    let prompts = prompts::resolve(config.prompts, typed, &target, environment)?;
+    let prompts = prompts::resolve(config.prompts, typed, &target, environment, &mut advice)?;
     advice.extend(points.iter().filter_map(partial_warmup).next());
     let plan = Plan {
         model: config.model.filter(|model| !model.is_empty()),
@@ -178,6 +179,7 @@ fn generation(config: config::Generation) -> Result<Generation, PlanError> {
             .with_hint(format!("{field} has a setting of its own")));
         }
     }
+    refuse_secrets(&config.extra, "generation.extra")?;
     let options = Options {
         max_tokens: None,
         min_tokens: config.min_tokens,

@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use serde_json::{Map, Value};
+
 use crate::PlanError;
 use crate::resolve::Environment;
 
@@ -87,6 +89,36 @@ pub fn names_a_secret(name: &str) -> bool {
     name.split(['-', '_', '.']).any(|word| SECRET_WORDS.iter().any(|end| word.ends_with(end)))
 }
 
+/// Refuses a body, standing in the setting of that path, that holds a text under a key that names a secret: the plan shows it.
+///
+/// # Errors
+/// If it does; the key is named, and the text is not.
+pub(crate) fn refuse_secrets(body: &Map<String, Value>, setting: &str) -> Result<(), PlanError> {
+    let Some(key) = secret_key(body) else { return Ok(()) };
+    Err(PlanError::at(setting, format!("{key} holds a secret in plain sight")).with_hint(
+        "send it as a header, or keep the body in a file of its own: --query-template @FILE, template_file in a plan",
+    ))
+}
+
+/// The first key, at any depth, that names a secret and holds a text.
+fn secret_key(fields: &Map<String, Value>) -> Option<&str> {
+    fields.iter().find_map(|(key, value)| match value {
+        Value::String(text) => {
+            let secret = names_a_secret(key) && !NO_SECRETS.contains(&key.as_str());
+            (secret && !text.is_empty()).then_some(key.as_str())
+        }
+        value => within(value),
+    })
+}
+
+fn within(value: &Value) -> Option<&str> {
+    match value {
+        Value::Object(fields) => secret_key(fields),
+        Value::Array(values) => values.iter().find_map(within),
+        _ => None,
+    }
+}
+
 /// What of a header no message may repeat: what its variables stand for and, where its name speaks of a secret, the whole value,
 /// what follows its scheme (`Bearer …`), and each cookie's value.
 pub(crate) fn of_header<'v>(name: &str, value: &'v Filled) -> Vec<&'v str> {
@@ -129,6 +161,10 @@ fn not_set(name: &str, setting: &str) -> PlanError {
             .with_hint("set it first: export NAME=…, and write its name here, not its value"),
     }
 }
+
+/// Fields of the API that are called like secrets and are none.
+const NO_SECRETS: &[&str] =
+    &["prompt_cache_key", "eos_token", "bos_token", "pad_token", "stop_token"];
 
 /// How words end that name secrets.
 const SECRET_WORDS: &[&str] = &[
@@ -202,6 +238,25 @@ mod tests {
         }
         for name in ["X-Max-Tokens", "Accept", "X-Team", "keyboard", "User-Agent", "X-Design"] {
             assert!(!names_a_secret(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_secret_anywhere_in_a_body_is_refused_and_not_repeated() {
+        let refused = |text: &str| {
+            let body: Map<String, Value> = serde_json::from_str(text).unwrap();
+            refuse_secrets(&body, "generation.extra").err().map(|error| format!("{error}"))
+        };
+        let secret = Some("generation.extra: api_key holds a secret in plain sight".to_owned());
+        assert_eq!(refused(r#"{"api_key": "s3cret"}"#), secret);
+        assert_eq!(refused(r#"{"a": [{"b": {"api_key": "s3cret"}}]}"#), secret);
+        for harmless in [
+            r#"{"ignore_eos": true}"#,
+            r#"{"allowed_token_ids": [1, 2], "return_token_ids": true}"#,
+            r#"{"prompt_cache_key": "a"}"#,
+            r#"{"tools": [{"parameters": {"properties": {"token": {"type": "string"}}}}]}"#,
+        ] {
+            assert_eq!(refused(harmless), None, "{harmless}");
         }
     }
 

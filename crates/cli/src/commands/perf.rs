@@ -32,7 +32,7 @@ pub(crate) fn perf(flags: Flags) -> Result<Exit, Trouble> {
             ));
         }
         screen.print(as_file(&resolved.plan));
-        return Ok(Exit::Done);
+        return screen.check().map(|()| Exit::Done);
     }
     session::run(&resolved, &screen).map(|ended| ended.exit)
 }

@@ -55,6 +55,7 @@ pub(crate) fn report(arguments: &Arguments) -> Result<Exit, Trouble> {
         Some(_) => Ending::Interrupted,
         None => Ending::Unfinished,
     };
+    screen.check()?;
     Ok(exit_of(&summaries, ending))
 }
 
@@ -100,5 +101,5 @@ fn find_runs(folder: &Path, depth: usize, runs: &mut Vec<PathBuf>) {
     }
 }
 
-/// `outputs/<time>/<name>`: two below the outermost folder.
+/// How far below the folder a run is sought: `outputs/<time>/<name>` is two down, and the folder given may lie two above `outputs`.
 const DEPTH: usize = 4;

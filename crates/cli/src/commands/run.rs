@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Trouble> {
     }
     if arguments.dry_run {
         screen.print(as_file(&resolved.plan));
-        return Ok(Exit::Done);
+        return screen.check().map(|()| Exit::Done);
     }
     session::run(&resolved, &screen).map(|ended| ended.exit)
 }

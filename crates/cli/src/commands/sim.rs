@@ -1,12 +1,15 @@
 //! `tokometer sim`: the simulator as a server, until Ctrl-C.
 
+use std::fs::File;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use tokometer_sim::KEYS;
+use tokometer_sim::{KEYS, KINDS};
 use tokometer_workload::tokenizer::{self, Hub};
 
+use crate::dialect::values::port;
 use crate::exit::Exit;
 use crate::interruption::{block_signals, wait_for_signal};
 use crate::screen::Screen;
@@ -18,7 +21,7 @@ use crate::trouble::Trouble;
 #[command(after_long_help = options_help())]
 pub(crate) struct Arguments {
     /// The port; 0 takes a free one
-    #[arg(long, default_value = "8801")]
+    #[arg(long, default_value = "8801", value_parser = port, allow_negative_numbers = true)]
     port: u16,
     /// The address to listen at
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
@@ -64,7 +67,11 @@ pub(crate) fn sim(arguments: &Arguments) -> Result<Exit, Trouble> {
     };
     let options = simulator::options(&arguments.query(), &[])?;
     let address = SocketAddr::new(arguments.host, arguments.port);
-    let running = simulator::start(options, tokenizer, address, arguments.truth.clone())?;
+    if let Some(truth) = &arguments.truth {
+        check_writable(truth)?;
+    }
+    let running = simulator::start(options, tokenizer, address, arguments.truth.clone())
+        .map_err(|error| not_started(address, &error))?;
     screen.say(format!(
         "the simulator serves http://{}/v1/chat/completions and /v1/completions until Ctrl-C",
         running.address()
@@ -72,6 +79,26 @@ pub(crate) fn sim(arguments: &Arguments) -> Result<Exit, Trouble> {
     wait_for_signal(&signals)?;
     drop(running);
     Ok(Exit::Done)
+}
+
+fn check_writable(truth: &Path) -> Result<(), Trouble> {
+    let opened = File::options().create(true).append(true).open(truth);
+    opened.map(drop).map_err(|error| {
+        Trouble::failed(format!("--truth: cannot write {}: {error}", truth.display()))
+            .with_hint("name a file in a folder that exists and may be written")
+    })
+}
+
+fn not_started(address: SocketAddr, error: &io::Error) -> Trouble {
+    let (flag, hint) = match error.kind() {
+        io::ErrorKind::AddrInUse => ("--port: ", "choose another --port; 0 takes a free one"),
+        io::ErrorKind::PermissionDenied => {
+            ("--port: ", "choose a --port from 1024 on; 0 takes a free one")
+        }
+        io::ErrorKind::AddrNotAvailable => ("--host: ", "give an address of this machine"),
+        _ => ("", "look whether this process has run into a limit (ulimit -a)"),
+    };
+    Trouble::failed(format!("{flag}cannot listen at {address}: {error}")).with_hint(hint)
 }
 
 impl Arguments {
@@ -106,5 +133,12 @@ fn options_help() -> String {
     let width = KEYS.iter().map(|(key, _)| key.len()).max().unwrap_or_default();
     let lines = KEYS.iter().map(|(key, help)| format!("  {key:width$}  {help}"));
     let lines: Vec<_> = lines.collect();
-    format!("Options, here and in sim:// URLs:\n{}", lines.join("\n"))
+    let width = KINDS.iter().map(|(_, name, _)| name.len()).max().unwrap_or_default();
+    let faults = KINDS.iter().map(|(_, name, help)| format!("  {name:width$}  {help}"));
+    let faults: Vec<_> = faults.collect();
+    format!(
+        "Options, here and in sim:// URLs:\n{}\n\nFaults, for fault=:\n{}",
+        lines.join("\n"),
+        faults.join("\n")
+    )
 }

@@ -35,11 +35,14 @@ fn check(plan: &Plan, limit: u64) -> Result<(), Trouble> {
     if needed <= limit {
         return Ok(());
     }
-    let fits = limit.saturating_sub(RESERVE) / ends(plan);
+    let advice = match limit.saturating_sub(RESERVE) / ends(plan) {
+        0 => format!("; {RESERVE} of them are for files, timers and threads"),
+        fits => format!(", or ask for at most {fits} at once"),
+    };
     Err(Trouble::input(format!(
         "{most} requests in flight need {needed} file descriptors, and this process may have {limit}"
     ))
-    .with_hint(format!("raise the limit (ulimit -n {needed}, as root if it must be), or ask for at most {fits} at once")))
+    .with_hint(format!("raise the limit (ulimit -n {needed}, as root if it must be){advice}")))
 }
 
 /// A warning where an open loop against a slow server would come to need more descriptors than there are.
@@ -89,6 +92,8 @@ mod tests {
         assert!(check(&closed, 900 + RESERVE).is_ok());
         let error = check(&closed, 500 + RESERVE).unwrap_err().to_string();
         assert!(error.contains("at most 500 at once"), "{error}");
+        let error = check(&closed, RESERVE).unwrap_err().to_string();
+        assert!(!error.contains("at most"), "none would fit: {error}");
         assert!(check(&plan("sim://", "[{parallel: 900, number: 9}]"), 900 + RESERVE).is_err());
     }
 

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 use tokometer_engine::{Answer, Engine, Interrupt, redacted};
-use tokometer_plan::{Plan, did_you_mean};
+use tokometer_plan::{Plan, Scheme, did_you_mean};
 use tokometer_record::{Failure, FailureKind, Outcome, Record, TimeoutPhase};
 use tokometer_wire::error_message;
 use tokometer_workload::Ask;
@@ -125,6 +125,14 @@ fn key_refused(plan: &Plan, status: u16, words: &str) -> Trouble {
 
 fn unreachable(plan: &Plan, failure: &Failure) -> Trouble {
     let url = &plan.target.url;
+    if let Some(proxy) = plan.target.proxy.as_ref().filter(|_| at_the_proxy(failure)) {
+        let words = quoted(plan, &failure.message);
+        return Trouble::failed(format!(
+            "the proxy {proxy} leads nowhere: {}{words}",
+            failure.kind
+        ))
+        .with_hint("check the host and the port of --proxy, or leave it out");
+    }
     let hint = match failure.kind {
         FailureKind::ConnectRefused => {
             "nothing listens there: start the server, or check the host and the port of --url".to_owned()
@@ -134,7 +142,14 @@ fn unreachable(plan: &Plan, failure: &Failure) -> Trouble {
             "for a certificate of your own authority give --ca-cert FILE; --insecure accepts any; a server without TLS wants http://"
                 .to_owned()
         }
-        FailureKind::Connect | FailureKind::Timeout(_) => {
+        FailureKind::Timeout(phase) => time_hint(plan, phase),
+        FailureKind::Connect | FailureKind::Protocol | FailureKind::Reset if plan.target.http2 => {
+            "the server may not speak HTTP/2: leave out --http2".to_owned()
+        }
+        FailureKind::Protocol if url.scheme == Scheme::Http => {
+            "what answers there does not speak HTTP: try https://, or check the port of --url".to_owned()
+        }
+        FailureKind::Connect => {
             "check that the server is up and can be reached from here".to_owned()
         }
         FailureKind::Status(404 | 405) => not_found(plan),
@@ -144,6 +159,9 @@ fn unreachable(plan: &Plan, failure: &Failure) -> Trouble {
         FailureKind::Status(429 | 500..=599) => {
             "the server is there and cannot answer now: look into its log, or try again later".to_owned()
         }
+        FailureKind::Reset if url.scheme == Scheme::Http => {
+            "it closed the connection: look into its log, or try https:// if it speaks TLS there".to_owned()
+        }
         FailureKind::EmptyStream | FailureKind::TruncatedStream => {
             "the server answered without a whole output: look into its log".to_owned()
         }
@@ -152,8 +170,47 @@ fn unreachable(plan: &Plan, failure: &Failure) -> Trouble {
         }
         _ => "look into the server's log".to_owned(),
     };
-    let words = quoted(plan, &failure.message);
-    Trouble::failed(format!("{url} does not answer: {}{words}", failure.kind)).with_hint(hint)
+    let kind = failure.kind.to_string();
+    // The words of a timeout begin with its kind, and tell how long it was.
+    let told = failure.message.strip_prefix(&kind).map_or_else(
+        || quoted(plan, &failure.message),
+        |rest| redacted(rest, &plan.target.secrets()),
+    );
+    let what = match failure.kind {
+        FailureKind::Status(_) => format!("{url} answered {kind}{told}"),
+        FailureKind::ErrorEvent
+        | FailureKind::TruncatedStream
+        | FailureKind::EmptyStream
+        | FailureKind::BadJson => format!("{url} does not answer as it should: {kind}{told}"),
+        _ => format!("{url} does not answer: {kind}{told}"),
+    };
+    Trouble::failed(what).with_hint(hint)
+}
+
+/// The limit that passed, if it is one that was set.
+fn time_hint(plan: &Plan, phase: TimeoutPhase) -> String {
+    let limits = &plan.target.timeouts;
+    let (flag, set) = match phase {
+        TimeoutPhase::Connect => ("--connect-timeout", limits.connect),
+        TimeoutPhase::FirstByte if limits.first_byte == limits.between_chunks => {
+            ("--read-timeout, or --first-byte-timeout for the first byte alone", limits.first_byte)
+        }
+        TimeoutPhase::FirstByte => ("--first-byte-timeout", limits.first_byte),
+        TimeoutPhase::BetweenChunks => ("--read-timeout", limits.between_chunks),
+        TimeoutPhase::Total => ("--total-timeout", limits.total),
+    };
+    match set {
+        Some(_) => format!("if the server needs longer, raise {flag}; else see whether it is up"),
+        None => "check that the server is up and can be reached from here".to_owned(),
+    }
+}
+
+/// Whether it was the way to a proxy that failed.
+fn at_the_proxy(failure: &Failure) -> bool {
+    use FailureKind::{Connect, ConnectRefused, Dns, Timeout};
+    let opening =
+        matches!(failure.kind, Connect | ConnectRefused | Dns | Timeout(TimeoutPhase::Connect));
+    opening && !failure.message.starts_with("HTTP handshake")
 }
 
 fn not_found(plan: &Plan) -> String {

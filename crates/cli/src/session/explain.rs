@@ -1,5 +1,8 @@
 //! Errors of the workload in two parts, as troubles are told: what is wrong, and what to do.
 
+use std::path::PathBuf;
+
+use tokometer_plan::{Plan, Source};
 use tokometer_workload::dataset::DatasetError;
 use tokometer_workload::prepare::PrepareError;
 use tokometer_workload::tokenizer::TokenizerError;
@@ -7,12 +10,21 @@ use tokometer_workload::tokenizer::TokenizerError;
 use crate::trouble::{Trouble, chain};
 
 /// A dataset that cannot be opened, or has no such prompt.
-pub(super) fn dataset(error: &DatasetError) -> Trouble {
+pub(super) fn dataset(error: &DatasetError, plan: &Plan) -> Trouble {
     match error {
         DatasetError::Tokenizer(error) => tokenizer(error),
         DatasetError::Line { path, line, why, form } => {
             Trouble::input(format!("{}:{line}: {why}", path.display()))
                 .with_hint(format!("the file should be {form}"))
+        }
+        DatasetError::Read { path, .. } if prefix_file(plan) == Some(path) => {
+            Trouble::input(chain(error)).with_hint("check prefix_file in --dataset-args")
+        }
+        // The dataset names the flag in its reason, and tells how many tokens the template takes.
+        DatasetError::Setting { why, .. } if why.contains("--max-prompt-length") => {
+            Trouble::input(chain(error)).with_hint(
+                "raise --max-prompt-length: the prompt needs at least one token more than the chat template takes",
+            )
         }
         DatasetError::Read { .. } => Trouble::input(chain(error)).with_hint("check --dataset-path"),
         DatasetError::NoPath { form, .. } => {
@@ -25,10 +37,18 @@ pub(super) fn dataset(error: &DatasetError) -> Trouble {
     }
 }
 
+/// The file that fills prompts up.
+fn prefix_file(plan: &Plan) -> Option<&PathBuf> {
+    match &plan.prompts.source {
+        Source::Dataset(dataset) => dataset.fit.as_ref()?.prefix_file.as_ref(),
+        Source::Text(_) => None,
+    }
+}
+
 /// A request that cannot be made ready.
-pub(super) fn prepare(error: &PrepareError) -> Trouble {
+pub(super) fn prepare(error: &PrepareError, plan: &Plan) -> Trouble {
     match error {
-        PrepareError::Dataset(error) => dataset(error),
+        PrepareError::Dataset(error) => dataset(error, plan),
         PrepareError::Tokenizer(error) => tokenizer(error),
         PrepareError::Encode { .. } => Trouble::input(chain(error))
             .with_hint("use the URL of an endpoint that takes such prompts"),

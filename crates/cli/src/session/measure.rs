@@ -126,7 +126,7 @@ impl Measure {
             let dataset = self.prompts(plan, last.offset);
             dataset
                 .and_then(|dataset| dataset.draw(index, last.seed))
-                .map_err(|error| explain::dataset(&error))?;
+                .map_err(|error| explain::dataset(&error, plan))?;
         }
         self.checked = true;
         Ok(())
@@ -156,10 +156,11 @@ impl Measure {
     pub(crate) fn hello(&self, plan: &Plan, model: &str) -> Result<Ask, Trouble> {
         let spec = Spec { prompt: Some("hello".into()), ..plan.spec(0) };
         let tokenizer = self.for_prompts().then(|| Arc::clone(&self.tokenizer));
-        let dataset = dataset::open(&spec, tokenizer).map_err(|error| explain::dataset(&error))?;
+        let dataset =
+            dataset::open(&spec, tokenizer).map_err(|error| explain::dataset(&error, plan))?;
         let go_on = |_| ControlFlow::Continue(());
         let made = asks(&*dataset, &plan.body(model), self.counter(), plan.seed, 1, &go_on);
-        let made = made.map_err(|error| explain::prepare(&error))?;
+        let made = made.map_err(|error| explain::prepare(&error, plan))?;
         Ok(made.into_iter().next().expect("one was asked for"))
     }
 

@@ -64,9 +64,8 @@ fn unusable(error: &SettingsError, secrets: &[String]) -> Trouble {
             .with_hint("a header is NAME=VALUE, in characters of ASCII"),
         SettingsError::Certificates { .. } => Trouble::input(format!("--ca-cert: {words}"))
             .with_hint("give a file of certificates in PEM"),
-        SettingsError::Worker(_) => {
-            Trouble::failed(words).with_hint("lower --workers, or raise the limits of this process")
-        }
+        SettingsError::Worker(_) => Trouble::failed(format!("--workers: {words}"))
+            .with_hint("ask for fewer, or raise the limits of this process: ulimit -n, ulimit -u"),
     }
 }
 

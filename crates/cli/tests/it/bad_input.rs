@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use crate::{Workplace, files_below};
+use crate::{Ended, Workplace, by_hand, files_below};
 
 /// What is said of the line, which must end with this code and leave nothing behind.
 fn refused(place: &Workplace, code: i32, line: &str) -> String {
@@ -11,7 +11,7 @@ fn refused(place: &Workplace, code: i32, line: &str) -> String {
     let mut left = Vec::new();
     files_below(&place.path().join("outputs"), &mut left);
     assert!(left.is_empty(), "{left:?}");
-    let asides = ["note: ", "testing the connection to "];
+    let asides = ["note: ", "testing the connection to ", "asking "];
     let is_aside = |line: &&str| asides.iter().any(|aside| line.starts_with(aside));
     let lines: Vec<_> = ended.stderr.lines().filter(|line| !is_aside(line)).collect();
     let [what, hint] = lines[..] else { panic!("not a line and a hint: {}", ended.stderr) };
@@ -98,6 +98,101 @@ fn no_server_is_told() {
     error: http://HOST:PORT/v1/chat/completions does not answer: connection refused: HOST:PORT: Connection refused (os error 111)
     hint: nothing listens there: start the server, or check the host and the port of --url
     ");
+}
+
+#[test]
+fn what_fails_at_the_server_is_told_with_the_flag_to_turn() {
+    let place = Workplace::new();
+    let test = |flags: &str| refused(&place, 1, &format!("perf --model m --prompt hi {flags}"));
+    insta::assert_snapshot!(test("--url sim://?ttft_ms=60000 --total-timeout 0.2"), @"
+    error: sim://?ttft_ms=60000 does not answer: timeout of the whole request after 200ms
+    hint: if the server needs longer, raise --total-timeout; else see whether it is up
+    ");
+    insta::assert_snapshot!(test("--url sim://?fault=status_503"), @"
+    error: sim://?fault=status_503 answered HTTP 503: The server is overloaded
+    hint: the server is there and cannot answer now: look into its log, or try again later
+    ");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let said = test(&format!("--url http://192.0.2.1/v1/chat/completions --proxy http://{proxy}"));
+    insta::assert_snapshot!(said.replace(&proxy, "HOST:PORT"), @"
+    error: the proxy http://HOST:PORT leads nowhere: connection refused: HOST:PORT: Connection refused (os error 111)
+    hint: check the host and the port of --proxy, or leave it out
+    ");
+    let first = by_hand::serve(|_| by_hand::completion("hello"));
+    let said = test(&format!("--url http://{first}/v1/chat/completions --http2"));
+    assert!(said.ends_with("hint: the server may not speak HTTP/2: leave out --http2"), "{said}");
+}
+
+#[test]
+fn what_a_simulator_cannot_have_is_told_with_its_flag() {
+    let place = Workplace::new();
+    insta::assert_snapshot!(refused(&place, 1, "sim --port 0 --truth nowhere/truth"), @"
+    error: --truth: cannot write nowhere/truth: No such file or directory (os error 2)
+    hint: name a file in a folder that exists and may be written
+    ");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let said = refused(&place, 1, &format!("sim --port {port}"));
+    insta::assert_snapshot!(said.replace(&port.to_string(), "PORT"), @"
+    error: --port: cannot listen at 127.0.0.1:PORT: Address already in use (os error 98)
+    hint: choose another --port; 0 takes a free one
+    ");
+    let help = place.run_to(0, "sim --help").stdout;
+    assert!(help.contains("  ttft_dist") && help.contains("  status_503"), "{help}");
+}
+
+#[test]
+fn prompts_that_cannot_be_are_told_with_what_to_change() {
+    let place = Workplace::new();
+    place.write("lines.txt", "hello\n");
+    let line = "perf --model m --url sim:// --dataset line_by_line --dataset-path lines.txt \
+                --dataset-args '{\"target_input_len\": 20, \"prefix_file\": \"nowhere\"}'";
+    insta::assert_snapshot!(refused(&place, 2, line), @"
+    error: cannot read nowhere: No such file or directory (os error 2)
+    hint: check prefix_file in --dataset-args
+    ");
+    let line = "perf --model m --url sim:// --dataset random --max-prompt-length 5";
+    insta::assert_snapshot!(refused(&place, 2, line), @"
+    error: --dataset random cannot be used so: --max-prompt-length 5 leaves no room beside the 8 tokens of the chat template
+    hint: raise --max-prompt-length: the prompt needs at least one token more than the chat template takes
+    ");
+}
+
+#[test]
+fn flags_that_others_overrule_are_said() {
+    let place = Workplace::new();
+    let ended = place.run_to(
+        0,
+        "perf --model '' --url sim:// --dataset random --dataset-path x --parallel 5 --open-loop --rate 5 --ca-cert x --dry-run",
+    );
+    insta::assert_snapshot!(ended.stderr, @"
+    note: --parallel changes nothing with --open-loop, which holds to --rate
+    note: --model is empty: the server is asked for its model
+    note: the file of authorities (ca_cert) changes nothing: only https:// has certificates
+    note: the dataset random reads no file: x changes nothing
+    ");
+    place.write("lines.txt", "hello\n");
+    let ended = place.run_to(
+        0,
+        "perf --model m --url sim:// --dataset line_by_line --dataset-path lines.txt --prefix-length 5 --dry-run",
+    );
+    insta::assert_snapshot!(ended.stderr, @"note: only the dataset random has prefixes: their length changes nothing for line_by_line");
+}
+
+#[test]
+fn data_that_cannot_be_written_to_stdout_is_a_failure() {
+    let place = Workplace::new();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = place.command("perf --model m --url sim:// --prompt hi --dry-run");
+    let ended = Ended::of(command.stdout(full).output().unwrap());
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("error: cannot write to stdout: No space left"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]
@@ -223,10 +318,30 @@ fn misspelt_flags_and_commands_get_what_was_meant() {
 #[test]
 fn values_that_cannot_be_are_refused() {
     let place = Workplace::new();
-    insta::assert_snapshot!(refused(&place, 2, "perf --model m --parallel 0"), @r#"
-    error: --parallel: "0": not a whole number of at least 1
+    insta::assert_snapshot!(refused(&place, 2, "perf --model m --parallel 0"), @"
+    error: --parallel: must be at least 1, not 0
     hint: tokometer perf --help shows every flag
-    "#);
+    ");
+    for flag in ["--number", "--workers", "--prefix-count", "--n-choices"] {
+        let said = refused(&place, 2, &format!("perf --model m {flag} -1"));
+        assert!(
+            said.starts_with(&format!("error: {flag}: must be at least 1, not -1\n")),
+            "{said}"
+        );
+    }
+    for flag in ["--prefix-length", "--sleep-interval", "--dataset-offset", "--max-tokens"] {
+        let said = refused(&place, 2, &format!("perf --model m {flag} -1"));
+        assert!(
+            said.starts_with(&format!("error: {flag}: must be at least 0, not -1\n")),
+            "{said}"
+        );
+    }
+    for (flag, kind) in
+        [("--rate", "number"), ("--top-k", "whole number"), ("--number", "whole number")]
+    {
+        let said = refused(&place, 2, &format!("perf --model m {flag} abc"));
+        assert!(said.starts_with(&format!("error: {flag} takes a {kind}, not abc\n")), "{said}");
+    }
     insta::assert_snapshot!(refused(&place, 2, "perf --model m --url 127.0.0.1:8000"), @"
     error: --url: not a URL: it has no http:// or https:// before the host
     hint: for example http://127.0.0.1:8000/v1/chat/completions
@@ -249,7 +364,11 @@ fn values_that_cannot_be_are_refused() {
     ");
     insta::assert_snapshot!(refused(&place, 2, "perf --api-key Bearer s3cret"), @"
     error: argument 4 belongs to no flag
-    hint: put values that hold blanks into quotes
+    hint: put values that hold blanks into quotes; tokometer perf --help shows every flag
+    ");
+    insta::assert_snapshot!(refused(&place, 2, "perf --max-tokens 5 10 15"), @"
+    error: 15 belongs to no flag
+    hint: put values that hold blanks into quotes; tokometer perf --help shows every flag
     ");
 }
 

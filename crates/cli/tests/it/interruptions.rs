@@ -147,9 +147,11 @@ fn the_second_signal_ends_at_once_and_the_log_is_whole() {
     running.wait_to_say("parallel_4_number_20000");
     running.signal(Signal::SIGINT);
     running.wait_to_say("interrupted: ");
-    running.signal(Signal::SIGINT);
+    // Another one, for the same so soon would be taken for an echo of the first.
+    running.signal(Signal::SIGTERM);
     let ended = running.wait();
     assert_eq!(ended.code, 130, "{}", ended.stderr);
+    assert!(ended.stderr.contains("interrupted again"), "{}", ended.stderr);
     assert!(ended.stderr.contains("tokometer report outputs/run"), "{}", ended.stderr);
     let log = place.log();
     assert!(!log.end.unwrap().complete);

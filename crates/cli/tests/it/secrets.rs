@@ -46,6 +46,26 @@ fn a_key_a_header_and_a_parameter_are_sent_and_shown_nowhere() {
 }
 
 #[test]
+fn a_secret_within_a_body_is_refused_and_not_repeated() {
+    let place = Workplace::new();
+    for flag in ["--extra-args", "--query-template"] {
+        let line = format!(
+            "perf --model m --url sim:// --prompt hi --number 1 {flag} '{{\"a\": [{{\"api_key\": \"s3cret\"}}]}}'"
+        );
+        let refused = place.run_to(2, &line);
+        let told = format!(
+            "error: {flag}: api_key holds a secret in plain sight\nhint: send it as a header"
+        );
+        assert!(refused.stderr.starts_with(&told), "{}", refused.stderr);
+        assert_kept(
+            &place,
+            &[&refused, &place.run_to(2, &format!("{line} --dry-run"))],
+            &["s3cret"],
+        );
+    }
+}
+
+#[test]
 fn a_plan_takes_its_key_from_the_environment() {
     let place = Workplace::new();
     place.write(

@@ -10,6 +10,7 @@ use crate::config;
 use crate::endpoint::Kind;
 use crate::error::{PlanError, known_words};
 use crate::plan::{Dataset, Fit, Prompts, Source, Target, Template, Text};
+use crate::secret::refuse_secrets;
 
 use super::{Environment, utf8};
 
@@ -19,6 +20,7 @@ pub(super) fn resolve(
     typed: Kind,
     target: &Target,
     environment: &dyn Environment,
+    advice: &mut Vec<String>,
 ) -> Result<Prompts, PlanError> {
     let chat_template = config.chat_template.unwrap_or(typed == Kind::Chat);
     if !chat_template && target.api.0.name() == "openai-chat" {
@@ -38,6 +40,9 @@ pub(super) fn resolve(
         Some(text) => Source::Text(text),
         None => Source::Dataset(dataset(config)?),
     };
+    if let Source::Dataset(dataset) = &source {
+        advice.extend(without_effect(dataset));
+    }
     Ok(Prompts { source, template, chat_template, tokenize })
 }
 
@@ -87,7 +92,10 @@ fn template(
             Err(PlanError::at("prompts.template_file", "stands beside prompts.template")
                 .with_hint("leave out one of them"))
         }
-        (Some(body), None) => Ok(Some(Template { file: None, body: body.clone() })),
+        (Some(body), None) => {
+            refuse_secrets(body, "prompts.template")?;
+            Ok(Some(Template { file: None, body: body.clone() }))
+        }
         (None, Some(file)) => {
             let setting = "prompts.template_file";
             let text = read(file, setting, environment)?;
@@ -152,6 +160,20 @@ fn dataset(config: config::Prompts) -> Result<Dataset, PlanError> {
         .with_hint("give the prefixes a length as well"));
     }
     Ok(dataset)
+}
+
+/// What was given and changes nothing.
+fn without_effect(dataset: &Dataset) -> impl Iterator<Item = String> {
+    let name = &dataset.name;
+    let random = name == "random";
+    let path = dataset.path.as_ref().filter(|_| random);
+    let path = path.map(|path| {
+        format!("the dataset {name} reads no file: {} changes nothing", path.display())
+    });
+    let prefix = (!random && dataset.prefix_length > 0).then(|| {
+        format!("only the dataset random has prefixes: their length changes nothing for {name}")
+    });
+    path.into_iter().chain(prefix)
 }
 
 fn fit(config: config::Fit, entry: &Entry) -> Result<Option<Fit>, PlanError> {

@@ -40,6 +40,12 @@ pub(super) fn resolve(
     if insecure && endpoint.url.scheme == Scheme::Https {
         advice.push("the server's certificate will not be checked (insecure)".into());
     }
+    if config.tls.ca_cert.is_some() && endpoint.url.scheme != Scheme::Https {
+        advice.push(
+            "the file of authorities (ca_cert) changes nothing: only https:// has certificates"
+                .into(),
+        );
+    }
     let target = Target {
         url: endpoint.url,
         api: Spoken(endpoint.api),

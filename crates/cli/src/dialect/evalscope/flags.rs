@@ -10,6 +10,7 @@ use tokometer_plan::Limit;
 use tokometer_workload::dataset::DATASETS;
 
 use super::later::{Idle, Later};
+use crate::dialect::values::{count, integer, limit, long_natural, natural, number, places};
 
 /// The flags of `tokometer perf`.
 #[derive(Debug, Args)]
@@ -53,16 +54,16 @@ pub(super) struct TargetFlags {
     #[arg(long, value_name = "PATH|NAME")]
     pub(super) tokenizer_path: Option<String>,
     /// Seconds for resolving, connecting and the TLS handshake [default: no limit]
-    #[arg(long, value_name = "SECONDS", value_parser = limit)]
+    #[arg(long, value_name = "SECONDS", value_parser = limit, allow_negative_numbers = true)]
     pub(super) connect_timeout: Option<Limit>,
     /// Seconds from one read of a response to the next [default: no limit]
-    #[arg(long, value_name = "SECONDS", value_parser = limit)]
+    #[arg(long, value_name = "SECONDS", value_parser = limit, allow_negative_numbers = true)]
     pub(super) read_timeout: Option<Limit>,
     /// Seconds for a whole request
-    #[arg(long, value_name = "SECONDS", value_parser = limit, default_value = "21600")]
+    #[arg(long, value_name = "SECONDS", value_parser = limit, default_value = "21600", allow_negative_numbers = true)]
     pub(super) total_timeout: Limit,
     /// Seconds from a request to the first byte of its response; ours [default: as --read-timeout]
-    #[arg(long, value_name = "SECONDS", value_parser = limit)]
+    #[arg(long, value_name = "SECONDS", value_parser = limit, allow_negative_numbers = true)]
     pub(super) first_byte_timeout: Option<Limit>,
     /// Do not send one request before the load to see that it is answered
     #[arg(long)]
@@ -85,29 +86,29 @@ pub(super) struct TargetFlags {
 #[command(next_help_heading = "Load")]
 pub(super) struct LoadFlags {
     /// Requests of each point of the sweep: as many values as --parallel, or in open loop as --rate
-    #[arg(action = ArgAction::Set, long, short = 'n', num_args = 1.., default_value = "1000", value_parser = count)]
+    #[arg(action = ArgAction::Set, long, short = 'n', num_args = 1.., default_value = "1000", value_parser = count, allow_negative_numbers = true)]
     pub(super) number: Vec<NonZeroU64>,
     /// Requests in flight at once: a value for each point
-    #[arg(action = ArgAction::Set, long, num_args = 1.., default_value = "1", value_parser = places)]
+    #[arg(action = ArgAction::Set, long, num_args = 1.., default_value = "1", value_parser = places, allow_negative_numbers = true)]
     pub(super) parallel: Vec<NonZeroU32>,
     /// Requests per second, by a Poisson process, or -1 for no pacing. In open loop a value for each point; otherwise the
     /// first value paces every point under its --parallel
-    #[arg(action = ArgAction::Set, long, num_args = 1.., default_value = "-1", allow_negative_numbers = true)]
+    #[arg(action = ArgAction::Set, long, num_args = 1.., default_value = "-1", allow_negative_numbers = true, value_parser = number)]
     pub(super) rate: Vec<f64>,
     /// Send by the schedule of --rate alone, however many requests are in flight
     #[arg(long)]
     pub(super) open_loop: bool,
     /// Requests that only warm the server up: a count, or below 1 a share of --number
-    #[arg(long, default_value = "0", value_name = "COUNT|SHARE", allow_negative_numbers = true)]
+    #[arg(long, default_value = "0", value_name = "COUNT|SHARE", allow_negative_numbers = true, value_parser = number)]
     pub(super) warmup_num: f64,
     /// Seconds after which a point sends no more; requests in flight are awaited
-    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = number)]
     pub(super) duration: Option<f64>,
     /// Seconds between two points
-    #[arg(long, value_name = "SECONDS", default_value = "5")]
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = natural, allow_negative_numbers = true)]
     pub(super) sleep_interval: u32,
     /// Threads that carry the load; ours [default: as many as it needs]
-    #[arg(long, value_parser = places)]
+    #[arg(long, value_parser = places, allow_negative_numbers = true)]
     pub(super) workers: Option<NonZeroU32>,
 }
 
@@ -120,7 +121,7 @@ pub(super) struct PromptFlags {
     #[arg(long, value_name = "FILE")]
     pub(super) dataset_path: Option<String>,
     /// Where in the dataset, or in the vocabulary, the first point begins
-    #[arg(long, value_name = "N", default_value = "0")]
+    #[arg(long, value_name = "N", default_value = "0", value_parser = long_natural, allow_negative_numbers = true)]
     pub(super) dataset_offset: u64,
     /// Fits prompts to a length: '{"target_input_len": 2048, "input_len_mode": "cap"}'
     #[arg(long, value_name = "JSON")]
@@ -129,16 +130,16 @@ pub(super) struct PromptFlags {
     #[arg(long, value_name = "SOURCE")]
     pub(super) data_source: Option<String>,
     /// The shortest prompt in tokens; without --tokenizer-path, and for other datasets than random, in characters
-    #[arg(long, value_name = "N", default_value = "0")]
+    #[arg(long, value_name = "N", default_value = "0", value_parser = natural, allow_negative_numbers = true)]
     pub(super) min_prompt_length: u32,
     /// The longest prompt, likewise
-    #[arg(long, value_name = "N", default_value = "131072")]
+    #[arg(long, value_name = "N", default_value = "131072", value_parser = natural, allow_negative_numbers = true)]
     pub(super) max_prompt_length: u32,
     /// Tokens of a shared prefix, on top of the length; random only
-    #[arg(long, value_name = "N", default_value = "0")]
+    #[arg(long, value_name = "N", default_value = "0", value_parser = natural, allow_negative_numbers = true)]
     pub(super) prefix_length: u32,
     /// Different prefixes, taken in turn; random only
-    #[arg(long, value_name = "N", default_value = "1", value_parser = places)]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = places, allow_negative_numbers = true)]
     pub(super) prefix_count: NonZeroU32,
     /// One text for every request, or @FILE
     #[arg(long, value_name = "TEXT|@FILE")]
@@ -161,40 +162,40 @@ pub(super) struct PromptFlags {
 #[command(next_help_heading = "Generation")]
 pub(super) struct GenerationFlags {
     /// The most tokens to generate: one value, or the least and the most, from which each request draws its own
-    #[arg(action = ArgAction::Set, long, num_args = 1..=2, value_name = "N", default_value = "2048")]
+    #[arg(action = ArgAction::Set, long, num_args = 1..=2, value_name = "N", default_value = "2048", value_parser = natural, allow_negative_numbers = true)]
     pub(super) max_tokens: Vec<u32>,
     /// The fewest tokens to generate
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = natural, allow_negative_numbers = true)]
     pub(super) min_tokens: Option<u32>,
     /// Sampling temperature; always sent
-    #[arg(long, value_name = "T", default_value = "0.0", allow_negative_numbers = true)]
+    #[arg(long, value_name = "T", default_value = "0.0", allow_negative_numbers = true, value_parser = number)]
     pub(super) temperature: f64,
     /// Nucleus sampling
-    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    #[arg(long, value_name = "P", allow_negative_numbers = true, value_parser = number)]
     pub(super) top_p: Option<f64>,
     /// Sample among the k likeliest
-    #[arg(long, value_name = "K", allow_negative_numbers = true)]
+    #[arg(long, value_name = "K", allow_negative_numbers = true, value_parser = integer)]
     pub(super) top_k: Option<i64>,
     /// Penalty for frequent tokens
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = number)]
     pub(super) frequency_penalty: Option<f64>,
     /// Penalty for repeated tokens
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = number)]
     pub(super) repetition_penalty: Option<f64>,
     /// Ask for log-probabilities
     #[arg(long)]
     pub(super) logprobs: bool,
     /// Choices per request
-    #[arg(long, value_name = "N", value_parser = places)]
+    #[arg(long, value_name = "N", value_parser = places, allow_negative_numbers = true)]
     pub(super) n_choices: Option<NonZeroU32>,
     /// Sent to the server, and what prompts and arrivals are drawn from [default: not sent; a new one for each run]
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = integer)]
     pub(super) seed: Option<i64>,
     /// Strings that end the output
     #[arg(action = ArgAction::Set, long, num_args = 0.., value_name = "TEXT")]
     pub(super) stop: Vec<String>,
     /// Token ids that end the output
-    #[arg(action = ArgAction::Set, long, num_args = 0.., value_name = "ID")]
+    #[arg(action = ArgAction::Set, long, num_args = 0.., value_name = "ID", value_parser = natural, allow_negative_numbers = true)]
     pub(super) stop_token_ids: Vec<u32>,
     /// Stream responses (the default)
     #[arg(long, action = ArgAction::SetTrue, overrides_with = "no_stream")]
@@ -223,7 +224,7 @@ pub(super) struct OutputFlags {
     #[arg(long)]
     pub(super) no_timestamp: bool,
     /// Write the figures so far into benchmark.log after every N requests
-    #[arg(long, value_name = "N", default_value = "100")]
+    #[arg(long, value_name = "N", default_value = "100", value_parser = long_natural, allow_negative_numbers = true)]
     pub(super) log_every_n_query: u64,
     /// Keep the prompts in the run's log; ours
     #[arg(long)]
@@ -250,17 +251,3 @@ fn datasets() -> String {
     let names: Vec<_> = DATASETS.iter().map(|entry| entry.name).collect();
     format!("Where prompts come from: {}", names.join(", "))
 }
-
-fn count(text: &str) -> Result<NonZeroU64, &'static str> {
-    text.parse().map_err(|_| AT_LEAST_ONE)
-}
-
-fn places(text: &str) -> Result<NonZeroU32, &'static str> {
-    text.parse().map_err(|_| AT_LEAST_ONE)
-}
-
-fn limit(text: &str) -> Result<Limit, &'static str> {
-    text.parse()
-}
-
-const AT_LEAST_ONE: &str = "not a whole number of at least 1";

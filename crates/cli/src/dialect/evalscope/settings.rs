@@ -4,6 +4,7 @@
 //! means is decided by `tokometer_plan`, and what its errors call a setting is turned back into the flag here.
 
 use std::fmt::Display;
+use std::num::NonZeroU32;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -25,6 +26,13 @@ pub(crate) fn settings(flags: Flags, surroundings: &mut Surroundings) -> Result<
         surroundings.note(note);
     }
     check_api(&flags.target.api)?;
+    if flags.load.open_loop && flags.load.parallel != [NonZeroU32::MIN] {
+        surroundings
+            .note("--parallel changes nothing with --open-loop, which holds to --rate".into());
+    }
+    if flags.target.model.as_ref().is_some_and(String::is_empty) {
+        surroundings.note("--model is empty: the server is asked for its model".into());
+    }
     if flags.prompts.tokenize_prompt && flags.target.tokenizer_path.is_none() {
         return Err(Trouble::input(
             "--tokenize-prompt sends token ids, and no --tokenizer-path says which",
