@@ -106,7 +106,7 @@ impl<'a> Preparing<'a> {
 
 fn bar(screen: &Screen, total: u64) -> ProgressBar {
     // The message is cut where the terminal ends, so that the line stays one.
-    let style = ProgressStyle::with_template("{prefix}  {bar:12} {pos}/{len}  {wide_msg}");
+    let style = ProgressStyle::with_template("{prefix} {bar:8} {pos}/{len}  {wide_msg}");
     let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸ ");
     screen.live_line(total, style)
 }
@@ -214,6 +214,10 @@ impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Glance { in_flight, failed, ttft, gap, .. } = self.glance;
         let Pace { requests, tokens } = self.pace;
+        // What matters most stands first, for a narrow terminal cuts the line at its end.
+        if let Some(left) = self.left {
+            write!(f, "{}:{:02} left  ", left.as_secs() / 60, left.as_secs() % 60)?;
+        }
         write!(
             f,
             "{in_flight} in flight  {failed} failed  {requests:.1} req/s  {tokens:.0} tok/s"
@@ -224,10 +228,7 @@ impl fmt::Display for Line {
         if let Some(gap) = gap {
             write!(f, "  ITL {:.1} ms", gap.as_secs_f64() * 1e3)?;
         }
-        match self.left {
-            Some(left) => write!(f, "  {}:{:02} left", left.as_secs() / 60, left.as_secs() % 60),
-            None => Ok(()),
-        }
+        Ok(())
     }
 }
 
@@ -273,7 +274,7 @@ mod tests {
         };
         assert_eq!(
             line(known, Some(Duration::from_secs(72))).to_string(),
-            "50 in flight  2 failed  87.5 req/s  8757 tok/s  TTFT 64 ms  ITL 4.9 ms  1:12 left"
+            "1:12 left  50 in flight  2 failed  87.5 req/s  8757 tok/s  TTFT 64 ms  ITL 4.9 ms"
         );
         let unknown = line(Glance::default(), None).to_string();
         assert_eq!(unknown, "0 in flight  0 failed  87.5 req/s  8757 tok/s");
