@@ -92,7 +92,7 @@ fn on_timeout(phase: TimeoutPhase, settings: &Settings) -> String {
 
 const fn on_status(status: u16) -> &'static str {
     match status {
-        404 => "check the URL's path and the model's name: the server knows one of them not",
+        404 => "check the URL's path and the model's name: the server does not know one of them",
         400 | 413 | 422 => {
             "the server refuses the request itself, for the reason quoted: often prompt and output together exceed its context"
         }
