@@ -14,8 +14,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use tokometer_record::{PointLog, Record, RunLog};
 
-/// What went wrong, in words.
-type Failed = Box<dyn std::error::Error>;
+use crate::Failed;
 
 /// Runs the benchmark; `arguments` may name the numbers of streams.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failed> {
@@ -249,7 +248,8 @@ const fn started(record: &Record) -> u64 {
     record.started.as_nanos()
 }
 
-fn build() -> Result<PathBuf, Failed> {
+/// Builds the program as it is shipped, and says where it lies.
+pub(crate) fn build() -> Result<PathBuf, Failed> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built =
         Command::new(cargo).args(["build", "--release", "--package", "tokometer"]).status()?;
@@ -272,10 +272,15 @@ fn pinned(program: &Path, core: usize) -> Command {
     }
 }
 
-/// A process that does not outlive the benchmark.
-struct Running(Child);
+/// A process that does not outlive this one.
+pub(crate) struct Running(Child);
 
 impl Running {
+    /// That process.
+    pub(crate) const fn of(child: Child) -> Self {
+        Self(child)
+    }
+
     /// Ends it as a user would, so that it can write what it holds.
     fn stop(&mut self) -> io::Result<()> {
         Command::new("kill").args(["-INT", &self.0.id().to_string()]).status()?;
@@ -292,7 +297,8 @@ impl Drop for Running {
     }
 }
 
-fn await_port(port: u16) -> Result<(), Failed> {
+/// Waits until somebody listens there.
+pub(crate) fn await_port(port: u16) -> Result<(), Failed> {
     for _ in 0..200 {
         if TcpStream::connect(("127.0.0.1", port)).is_ok() {
             return Ok(());

@@ -10,6 +10,7 @@
 
 mod bench;
 mod docs;
+mod parity;
 mod tidy;
 
 use std::path::Path;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         Some(("tidy", [])) => tidy::run(root),
         Some(("docs", [])) => docs::write(root),
         Some(("bench", rest)) => bench::run(rest),
+        Some(("parity", rest)) => parity::run(rest),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -45,4 +47,5 @@ usage: cargo xtask <chore>
 
   tidy             check what the compiler does not: who may import whom, the form of sources, generated docs
   docs             write the generated docs
-  bench [STREAMS]  measure the client against the simulator (builds the release binary)";
+  bench [STREAMS]  measure the client against the simulator (builds the release binary)
+  parity PEER …    a peer's client and ours by turns against one server (builds the release binary)";

@@ -1,12 +1,14 @@
 //! The command line: commands, their help, and what is said of a command line that cannot be read.
 
+use std::ffi::OsString;
+
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use tokometer_plan::names_a_secret;
 
-use crate::commands::{demo, report, run, sim};
-use crate::dialect::evalscope;
+use crate::commands::{bench, demo, report, run, sim};
 use crate::dialect::values::Unfit;
+use crate::dialect::{evalscope, vllm};
 use crate::exit::{self, Exit};
 use crate::trouble::Trouble;
 
@@ -31,6 +33,9 @@ pub(crate) enum Command {
     /// Put load on a server, by the flags of `evalscope perf`
     #[command(args_override_self = true, before_help = PERF, after_help = format!("{PERF_EXAMPLES}\n\n{}", exit::TABLE))]
     Perf(Box<evalscope::Flags>),
+    /// The commands of `vllm bench`: serve puts load on a server by its flags
+    #[command(subcommand)]
+    Bench(bench::Command),
     /// Run a plan that was written as YAML (`tokometer perf … --dry-run` prints one)
     #[command(after_help = exit::TABLE)]
     Run(run::Arguments),
@@ -47,10 +52,17 @@ pub(crate) enum Command {
 /// # Errors
 /// The exit code, everything else having been said: of help that was asked for, or of a command line that cannot be read.
 pub(crate) fn read() -> Result<Command, Result<Exit, Trouble>> {
-    CommandLine::try_parse().map(|line| line.command).map_err(|error| explain(&error))
+    let typed = vllm::typed::plain(std::env::args_os().collect(), &CommandLine::command());
+    let typed = typed.map_err(Err)?;
+    let mut line =
+        CommandLine::try_parse_from(&typed.words).map_err(|error| explain(&error, &typed.words))?;
+    if let Command::Bench(bench::Command::Serve(flags)) = &mut line.command {
+        flags.stand_at(typed.places);
+    }
+    Ok(line.command)
 }
 
-fn explain(error: &clap::Error) -> Result<Exit, Trouble> {
+fn explain(error: &clap::Error, words: &[OsString]) -> Result<Exit, Trouble> {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             // Nobody is left to tell if the help cannot be written.
@@ -63,29 +75,43 @@ fn explain(error: &clap::Error) -> Result<Exit, Trouble> {
         }
         _ => {}
     }
-    let word = |kind| match error.get(kind) {
-        Some(ContextValue::String(word)) => Some(word.as_str()),
-        Some(ContextValue::Strings(words)) => words.first().map(String::as_str),
-        _ => None,
-    };
-    let command = std::env::args().nth(1).filter(|first| !first.starts_with('-'));
-    let help = match command {
-        Some(command) if error.kind() != ErrorKind::InvalidSubcommand => {
-            format!("tokometer {command} --help shows every flag")
+    let typed: Vec<String> = words.iter().map(|word| word.to_string_lossy().into()).collect();
+    let help = match (called(&typed), error.kind()) {
+        ("", _) => "tokometer --help shows every command".to_owned(),
+        ("bench", ErrorKind::InvalidSubcommand) => {
+            "tokometer bench --help shows every command".to_owned()
         }
-        _ => "tokometer --help shows every command".to_owned(),
+        (_, ErrorKind::InvalidSubcommand) => "tokometer --help shows every command".to_owned(),
+        (command, _) => format!("tokometer {command} --help shows every flag"),
     };
-    let meant = word(ContextKind::SuggestedArg).or(word(ContextKind::SuggestedSubcommand));
+    if let (ErrorKind::UnknownArgument, Some(stray)) =
+        (error.kind(), word(error, ContextKind::InvalidArg).map(flag_only))
+        && !stray.starts_with('-')
+    {
+        return Err(belongs_to_no_flag(stray, &typed, &help));
+    }
+    let (what, meant) = what_is_wrong(error);
     let hint = meant.map_or(help.clone(), |meant| format!("did you mean {meant}? {help}"));
+    Err(Trouble::input(what).with_hint(hint))
+}
+
+/// The command that the words call: `perf`, `bench serve`. Empty if they call none.
+fn called(typed: &[String]) -> &str {
+    let command = |index: usize| typed.get(index).filter(|word| !word.starts_with('-'));
+    match (command(1).map(String::as_str), command(2).map(String::as_str)) {
+        (Some("bench"), Some("serve")) => "bench serve",
+        (Some(command), _) => command,
+        (None, _) => "",
+    }
+}
+
+/// What is wrong with a command line, in a line, and the flag or command that was meant, if one is near.
+pub(crate) fn what_is_wrong(error: &clap::Error) -> (String, Option<String>) {
+    let word = |kind| word(error, kind);
+    let meant = word(ContextKind::SuggestedArg).or(word(ContextKind::SuggestedSubcommand));
     let flag = word(ContextKind::InvalidArg).map(flag_only);
     let what = match (error.kind(), flag) {
-        (ErrorKind::UnknownArgument, Some(flag)) if flag.starts_with('-') => {
-            format!("there is no flag {flag}")
-        }
-        (ErrorKind::UnknownArgument, Some(stray)) => {
-            let typed: Vec<String> = std::env::args().collect();
-            return Err(belongs_to_no_flag(stray, &typed, &help));
-        }
+        (ErrorKind::UnknownArgument, Some(flag)) => format!("there is no flag {flag}"),
         (ErrorKind::InvalidSubcommand, _) => {
             let name = word(ContextKind::InvalidSubcommand).unwrap_or_default();
             format!("there is no command {name}")
@@ -97,13 +123,32 @@ fn explain(error: &clap::Error) -> Result<Exit, Trouble> {
                 Some(why) if why.is::<Unfit>() => format!("{flag}{why}"),
                 Some(why) => format!("{flag}: {value:?}: {why}"),
                 None if value.is_empty() => format!("{flag} needs a value"),
-                None => format!("{flag}: {value:?} is not a value for it"),
+                None => match valid_values(error) {
+                    Some(values) => format!("{flag}: {value:?} is none of {values}"),
+                    None => format!("{flag}: {value:?} is not a value for it"),
+                },
             }
         }
         (ErrorKind::MissingRequiredArgument, Some(missing)) => format!("{missing} is missing"),
         _ => first_line(error),
     };
-    Err(Trouble::input(what).with_hint(hint))
+    (what, meant.map(str::to_owned))
+}
+
+fn word(error: &clap::Error, kind: ContextKind) -> Option<&str> {
+    match error.get(kind) {
+        Some(ContextValue::String(word)) => Some(word.as_str()),
+        Some(ContextValue::Strings(words)) => words.first().map(String::as_str),
+        _ => None,
+    }
+}
+
+/// The values that a flag of a few has.
+fn valid_values(error: &clap::Error) -> Option<String> {
+    match error.get(ContextKind::ValidValue) {
+        Some(ContextValue::Strings(values)) if !values.is_empty() => Some(values.join(", ")),
+        _ => None,
+    }
 }
 
 /// A word that no flag takes is named, unless it may be the second half of a secret that holds a blank.
@@ -131,8 +176,17 @@ fn first_line(error: &clap::Error) -> String {
 }
 
 /// Flags whose values may hold a secret though their names do not say so.
-const MAY_HOLD_SECRETS: &[&str] =
-    &["--headers", "--extra-args", "--query-template", "--url", "--proxy", "--options"];
+const MAY_HOLD_SECRETS: &[&str] = &[
+    "--headers",
+    "--extra-args",
+    "--query-template",
+    "--url",
+    "--proxy",
+    "--options",
+    "--header",
+    "--extra-body",
+    "--base-url",
+];
 
 const START: &str = "\
 Start here:
@@ -175,7 +229,8 @@ mod tests {
 
     #[test]
     fn an_example_is_never_broken_where_it_has_no_backslash() {
-        for line in START.lines().chain(PERF_EXAMPLES.lines()) {
+        for line in START.lines().chain(PERF_EXAMPLES.lines()).chain(bench::SERVE_EXAMPLES.lines())
+        {
             assert!(line.chars().count() <= 80, "a terminal of 80 columns breaks: {line}");
         }
     }

@@ -1,5 +1,6 @@
 //! The commands, a file each.
 
+pub(crate) mod bench;
 pub(crate) mod demo;
 pub(crate) mod perf;
 pub(crate) mod report;

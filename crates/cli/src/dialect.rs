@@ -2,5 +2,9 @@
 //!
 //! What a tool prints and writes is the concern of `tokometer_report`; neither half touches the engine.
 
+mod credentials;
 pub(crate) mod evalscope;
+mod json;
 pub(crate) mod values;
+pub(crate) mod vllm;
+pub(crate) mod wording;

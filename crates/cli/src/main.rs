@@ -24,6 +24,7 @@ use trouble::Trouble;
 fn main() -> ExitCode {
     let outcome = match command_line::read() {
         Ok(Command::Perf(flags)) => commands::perf::perf(*flags),
+        Ok(Command::Bench(command)) => commands::bench::bench(command),
         Ok(Command::Run(arguments)) => commands::run::run(&arguments),
         Ok(Command::Report(arguments)) => commands::report::report(&arguments),
         Ok(Command::Sim(arguments)) => commands::sim::sim(&arguments),

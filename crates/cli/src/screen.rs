@@ -31,6 +31,12 @@ impl Screen {
         Self { bars, live, unwritten: Arc::default() }
     }
 
+    /// A screen on which nothing is redrawn, whatever it could show.
+    pub(crate) fn without_progress() -> Self {
+        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
+        Self { bars, live: false, unwritten: Arc::default() }
+    }
+
     /// Whether lines can be redrawn in place.
     pub(crate) const fn is_live(&self) -> bool {
         self.live

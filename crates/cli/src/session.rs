@@ -11,7 +11,9 @@ mod journal;
 mod measure;
 mod progress;
 mod recorder;
+mod server_side;
 mod service;
+mod settle;
 mod so_far;
 
 use std::ops::ControlFlow;
@@ -20,15 +22,14 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
 
-use tokometer_engine::{Finished, Urgency};
+use tokometer_engine::{Finished, Job, Probe, Urgency};
 use tokometer_metrics::summary::{Ending, PointSummary, summarize};
-use tokometer_plan::{Plan, Point, Resolved, Scheme};
+use tokometer_plan::{Plan, Point, Reporting, Resolved, Scheme};
 use tokometer_record::{End, Header, Line, PointEnd, PointLog};
-use tokometer_report::dialect::{self, Dialect};
+use tokometer_report::dialect::{self, Dialect, Told, vllm};
 use tokometer_workload::Ask;
 use tokometer_workload::prepare::{Body, PrepareError, asks};
 
-use crate::dialect::evalscope;
 use crate::exit::Exit;
 use crate::interruption::Interruption;
 use crate::limits::{descriptors, memory};
@@ -38,7 +39,8 @@ use folder::Folder;
 use journal::{Detail, Journal};
 use measure::Measure;
 use progress::{Preparing, View};
-use recorder::{Desk, Recorded, Recorder, Tally};
+use recorder::{Desk, Opening, Recorded, Recorder, Tally};
+use server_side::Profile;
 use service::Service;
 
 pub(crate) use folder::LOG;
@@ -67,8 +69,11 @@ pub(crate) fn run(resolved: &Resolved, screen: &Screen) -> Result<Ended, Trouble
     measure.check_prompts(plan)?;
     let service = Service::start(plan, &measure.for_simulator())?;
     let model = acquaint(plan, &service, &mut measure, &interruption, screen)?;
+    let settled = settle::settle(plan, &measure, screen)?;
+    let plan = &*settled;
     let body = plan.body(&model);
-    let scene = Scene { plan, screen, interruption, service, measure, body, model };
+    let probe = plan.probe_rate.map(|rate| measure.probe(plan, &model, rate)).transpose()?;
+    let scene = Scene { plan, probe, screen, interruption, service, measure, body, model };
     scene.check_memory()?;
     let first = plan.points.first().map(|point| scene.prepare(point)).transpose()?.flatten();
     let mut run = Run::begin(scene)?;
@@ -88,7 +93,12 @@ fn acquaint(
     screen: &Screen,
 ) -> Result<String, Trouble> {
     let engine = &service.engine;
-    let look = plan.target.test_connection || plan.model.is_none();
+    let told_of_none = matches!(plan.report, Reporting::Evalscope);
+    let look = plan.target.test_connection || plan.model.is_none() || !told_of_none;
+    if !plan.target.ready_within.is_zero() {
+        let pause = |length| interruption.pause(length);
+        acquaint::await_service(engine, plan, &pause, screen);
+    }
     if plan.target.test_connection {
         screen.say(format!("testing the connection to {}", plan.target.url));
     } else if look {
@@ -97,7 +107,11 @@ fn acquaint(
     let models = if look { acquaint::models(engine, plan)? } else { None };
     let model = acquaint::choose_model(plan, models.as_deref())?;
     if plan.model.is_none() {
-        screen.say(format!("model: {model}, the only one that {} has", plan.target.url));
+        let which = match models.as_deref() {
+            Some([_, _, ..]) => "the first of those",
+            _ => "the only one",
+        };
+        screen.say(format!("model: {model}, {which} that {} has", plan.target.url));
     }
     measure.meet(service, plan, &model, screen);
     measure.check_prompts(plan)?;
@@ -121,6 +135,8 @@ fn acquaint(
 /// What a run stands on, before it begins and while it goes on.
 struct Scene<'a> {
     plan: &'a Plan,
+    /// What feels the service's pulse beside the load.
+    probe: Option<Probe>,
     screen: &'a Screen,
     interruption: Interruption,
     service: Service,
@@ -152,6 +168,7 @@ impl Scene<'_> {
             }
         };
         let made = self.asks(point, point.requests(), &progress);
+        self.measure.close_dataset();
         showing.done();
         match made {
             Ok(asks) => Ok(Some(asks.into())),
@@ -249,14 +266,14 @@ impl<'a> Run<'a> {
     ) -> Result<(), Trouble> {
         let Scene { plan, screen, model, .. } = &self.scene;
         let path = self.folder.path().join(&name);
-        let arguments = evalscope::arguments::of_point(plan, point, model, &path.to_string_lossy());
+        let arguments = header::arguments(plan, point, model, &path.to_string_lossy());
         self.journal.info("Starting benchmark with args: ");
         self.journal.info(format_args!("{arguments:#}"));
         if !screen.is_live() {
             screen.say(format_args!("{name} ({} of {})", index + 1, plan.points.len()));
         }
         let line = header::point(index, point, name, self.scene.service.engine.now(), arguments);
-        let (finished, mut recorded) = self.load(point, line, &asks);
+        let (finished, mut recorded) = self.load(point, line, &asks)?;
         drop(asks);
         if let Some(error) = recorded.trouble.take() {
             return Err(unwritten(&self.folder, &error));
@@ -276,9 +293,13 @@ impl<'a> Run<'a> {
         point: &Point,
         line: tokometer_record::Point,
         asks: &Arc<[Ask]>,
-    ) -> (Finished, Recorded) {
-        let Scene { plan, screen, interruption, service, .. } = &self.scene;
+    ) -> Result<(Finished, Recorded), Trouble> {
+        let Scene { plan, probe, screen, interruption, service, .. } = &self.scene;
         let engine = &service.engine;
+        let before = server_side::metrics(service);
+        if plan.target.profile {
+            server_side::profile(service, Profile::Start)?;
+        }
         let (events, happened) = channel();
         let (going, done) = channel::<()>();
         let tally = Tally::default();
@@ -294,19 +315,29 @@ impl<'a> Run<'a> {
             interrupt: interruption.interrupt(),
         };
         let recorder = &mut self.recorder;
-        thread::scope(|scope| {
+        let outcome = thread::scope(|scope| {
             let (desk, view) = (&desk, &view);
-            let recording = scope.spawn(move || recorder.record(line, &happened, desk));
+            let opening = Opening { point: line, scrape: before };
+            let recording = scope.spawn(move || recorder.record(opening, &happened, desk));
             let showing = scope.spawn(move || progress::show_load(view, &done));
             let finished = interruption.during_load(|| {
-                engine.run(&point.load, asks, point.seed, &events, interruption.interrupt())
+                let probe = probe.clone();
+                let job = Job { load: &point.load, asks, seed: point.seed, probe };
+                engine.run(&job, &events, interruption.interrupt())
             });
             drop((events, going));
             let recorded =
                 recording.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             showing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             (finished, recorded)
-        })
+        });
+        if plan.target.profile
+            && let Err(trouble) = server_side::profile(service, Profile::Stop)
+        {
+            // The load is measured all the same.
+            screen.say(trouble);
+        }
+        Ok(outcome)
     }
 
     /// Counts what the server did not count, unless the user wants no more, and ends the point in the log.
@@ -319,6 +350,12 @@ impl<'a> Run<'a> {
         let Scene { interruption, measure, screen, service, .. } = &self.scene;
         let signals = interruption.signals();
         let stop = || interruption.urgency() == Urgency::Stop || interruption.signals() > signals;
+        let has_metrics = !recorded.log.scrapes.is_empty() && !stop();
+        if let Some(scrape) = has_metrics.then(|| server_side::metrics(service)).flatten() {
+            let written = self.recorder.append(&Line::Scrape(scrape.clone()));
+            written.map_err(|error| unwritten(&self.folder, &error))?;
+            recorded.log.scrapes.push(scrape);
+        }
         let counted = measure.count_outputs(recorded, screen, &stop);
         if counted.left > 0 {
             let left = format!(
@@ -329,7 +366,13 @@ impl<'a> Run<'a> {
             self.journal.warning(left);
         }
         let complete = finished.complete && counted.left == 0;
-        let end = PointEnd { index, at: service.engine.now(), complete, client: finished.client };
+        let end = PointEnd {
+            index,
+            at: service.engine.now(),
+            complete,
+            measured_from: Some(finished.measured_from),
+            client: finished.client,
+        };
         let written = self.recorder.end_point(&counted.lines, end.clone());
         written.map_err(|error| unwritten(&self.folder, &error))?;
         Ok(end)
@@ -338,13 +381,28 @@ impl<'a> Run<'a> {
     /// Writes a point's files and shows its tables.
     fn tell(&mut self, path: &Path, log: &PointLog) -> Result<(), Trouble> {
         let summary = summarize(log);
-        (self.dialect.write_point)(path, &self.header, &summary)
-            .map_err(|error| unwritten(&self.folder, &error))?;
-        let text = |style| (self.dialect.point_text)(&self.header, &summary, style);
+        let told = Told { header: &self.header, log, summary: &summary };
+        (self.dialect.write_point)(path, &told).map_err(|error| unwritten(&self.folder, &error))?;
+        let text = |style| (self.dialect.point_text)(&told, style);
         self.journal.info(format_args!("\n{}", text(tokometer_report::Style::Plain)));
         self.journal.info(format_args!("Save the summary to: {}", path.display()));
         self.scene.screen.print(format_args!("{}\n", text(Screen::style())));
+        if let Reporting::Vllm(_) = self.scene.plan.report {
+            self.save(&told)?;
+        }
         self.summaries.push(summary);
+        Ok(())
+    }
+
+    /// Writes the file of results that `bench serve` was asked for.
+    fn save(&self, told: &Told<'_>) -> Result<(), Trouble> {
+        let saved = vllm::save(told).map_err(|error| {
+            Trouble::caused("cannot write the file of results", &error)
+                .with_hint("check --result-dir and --result-filename; the run itself is kept")
+        })?;
+        if let Some(file) = saved {
+            self.scene.screen.say(format_args!("result saved to {}", file.display()));
+        }
         Ok(())
     }
 
@@ -383,9 +441,15 @@ impl<'a> Run<'a> {
         let shown = folder.display().to_string();
         let style = Screen::style();
         screen.print((self.dialect.run_text)(&self.header, &self.summaries, &shown, style));
-        let summary = folder.join("performance_summary.txt");
-        self.journal.info(format_args!("Performance summary saved to: {}", summary.display()));
-        screen.say(format!("Performance summary saved to: {}", summary.display()));
+        match self.scene.plan.report {
+            Reporting::Evalscope => {
+                let summary = folder.join("performance_summary.txt");
+                let said = format!("Performance summary saved to: {}", summary.display());
+                self.journal.info(&said);
+                screen.say(said);
+            }
+            Reporting::Vllm(_) => screen.say(format_args!("the run is kept in {shown}")),
+        }
         Ok(())
     }
 }

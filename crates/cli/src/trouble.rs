@@ -38,6 +38,34 @@ impl Trouble {
         Self { hint: Some(hint.into()), ..self }
     }
 
+    /// The same in other words, which are found for the problem and for the hint.
+    #[must_use]
+    pub(crate) fn in_words(self, words: impl Fn(&str) -> String) -> Self {
+        Self { what: words(&self.what), hint: self.hint.as_deref().map(words), exit: self.exit }
+    }
+
+    /// With the place where it stands: `bench.yaml:3`.
+    #[must_use]
+    pub(crate) fn at(self, place: &str) -> Self {
+        Self { what: format!("{place}: {}", self.what), ..self }
+    }
+
+    /// The flag that it is about, if it begins with one.
+    pub(crate) fn flag(&self) -> Option<&str> {
+        let end = self.what.find([' ', ':', '=']).unwrap_or(self.what.len());
+        Some(&self.what[..end]).filter(|word| word.starts_with("--"))
+    }
+
+    /// What cannot be done, and why.
+    pub(crate) fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// Whether it says what to do.
+    pub(crate) const fn has_hint(&self) -> bool {
+        self.hint.is_some()
+    }
+
     pub(crate) const fn exit(&self) -> Exit {
         self.exit
     }

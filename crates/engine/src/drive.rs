@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tokometer_clock::Timer;
 use tokometer_record::{Offset, Phase};
 use tokometer_workload::Ask;
+use tokometer_workload::arrivals::Arrivals;
 use tokometer_workload::load::{Load, Warmup};
 use tokometer_workload::seed::Seed;
 
@@ -32,11 +33,24 @@ pub(crate) struct Drive<'a, C: Connect> {
     pub(crate) load: &'a Load,
     pub(crate) asks: &'a Arc<[Ask]>,
     pub(crate) seed: Seed,
+    /// What its requests are, warm-ups excepted.
+    pub(crate) phase: Phase,
+    /// The index of its first request.
+    pub(crate) first: u64,
     pub(crate) crews: &'a [Crew<C>],
     pub(crate) timer: &'a Timer,
     pub(crate) drain: Duration,
     pub(crate) events: &'a Sender<Event>,
     pub(crate) interrupt: &'a Interrupt,
+}
+
+/// How a load, or a stretch of it, went.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Driven {
+    /// Whether everything it asked for was sent and awaited.
+    pub(crate) complete: bool,
+    /// When the schedule of its last stretch began.
+    pub(crate) begun: Offset,
 }
 
 /// A stretch of a load that is run to its end before anything follows.
@@ -57,8 +71,7 @@ struct State<'a, C: Connect> {
     drive: &'a Drive<'a, C>,
     stretch: Stretch,
     begun: Offset,
-    /// The moments from `begun`; `None` where nothing paces.
-    schedule: Option<Vec<Duration>>,
+    schedule: Schedule,
     /// Requests sent so far.
     sent: u64,
     in_flight: usize,
@@ -75,6 +88,25 @@ struct State<'a, C: Connect> {
     ended: UnboundedSender<(usize, Ended)>,
 }
 
+/// When the requests of a stretch are wanted, counted from its beginning.
+enum Schedule {
+    /// As soon as a place is free.
+    AtOnce,
+    /// At these moments.
+    Moments(Vec<Duration>),
+    /// Once in so long. It takes no memory, however many there are.
+    Every(Duration),
+}
+
+impl Schedule {
+    fn of(arrivals: &Arrivals, count: u64, seed: Seed) -> Self {
+        if let Arrivals::Constant { rate } = arrivals {
+            return Self::Every(Duration::from_secs_f64(1.0 / rate));
+        }
+        arrivals.schedule(count, seed).map_or(Self::AtOnce, Self::Moments)
+    }
+}
+
 /// What a turn of the loop awaits.
 #[expect(clippy::large_enum_variant, reason = "made, moved once and taken apart at once")]
 enum Occurrence {
@@ -86,27 +118,36 @@ enum Occurrence {
 }
 
 impl<C: Connect> Drive<'_, C> {
-    /// Drives the load to its end. Whether everything it asked for was sent and awaited.
-    pub(crate) async fn run(&self) -> bool {
+    /// Drives the load to its end.
+    pub(crate) async fn run(&self) -> Driven {
         let (count, warm, after) =
             (self.load.stop.requests, self.load.warmup, self.load.stop.after);
         match warm {
             Warmup::None | Warmup::Leading(_) => {
                 let leading = warm.requests();
-                self.stretch(Stretch { first: 0, count: leading + count, warm: leading, after })
-                    .await
+                self.stretch(Stretch {
+                    first: self.first,
+                    count: leading + count,
+                    warm: leading,
+                    after,
+                })
+                .await
             }
             Warmup::Separate(n) => {
-                let warmup = Stretch { first: 0, count: n, warm: n, after: None };
-                let measured = Stretch { first: n, count, warm: 0, after };
-                self.stretch(warmup).await && self.stretch(measured).await
+                let warmup = Stretch { first: self.first, count: n, warm: n, after: None };
+                let measured = Stretch { first: self.first + n, count, warm: 0, after };
+                let warmed = self.stretch(warmup).await;
+                if !warmed.complete {
+                    return warmed;
+                }
+                self.stretch(measured).await
             }
         }
     }
 
     /// Opens the connections that the load will want at once, so that no request has to wait for one.
     pub(crate) async fn open_connections(&self) {
-        let wanted = match (self.load.in_flight, self.load.arrivals.rate()) {
+        let wanted = match (self.load.in_flight, self.load.arrivals.peak_rate()) {
             (Some(cap), _) => {
                 (cap.get() as u64).min(self.load.stop.requests + self.load.warmup.requests())
             }
@@ -135,14 +176,14 @@ impl<C: Connect> Drive<'_, C> {
         }
     }
 
-    async fn stretch(&self, stretch: Stretch) -> bool {
+    async fn stretch(&self, stretch: Stretch) -> Driven {
         let (ended, mut endings) = unbounded_channel();
         let begun = self.now();
         let mut state = State {
             drive: self,
             stretch,
             begun,
-            schedule: self.load.arrivals.schedule(stretch.count, self.seed.at(stretch.first)),
+            schedule: Schedule::of(&self.load.arrivals, stretch.count, self.seed.at(stretch.first)),
             sent: 0,
             in_flight: 0,
             carried: vec![0; self.crews.len()],
@@ -159,7 +200,7 @@ impl<C: Connect> Drive<'_, C> {
         loop {
             state.send_due();
             if state.is_finished() {
-                return state.patience.is_none();
+                return Driven { complete: state.patience.is_none(), begun };
             }
             let occurrence = state.next(&mut endings).await;
             state.handle(occurrence);
@@ -183,8 +224,9 @@ impl<C: Connect> State<'_, C> {
             return None;
         }
         Some(match &self.schedule {
-            Some(moments) => self.begun + moments[self.sent as usize],
-            None => self.freed,
+            Schedule::AtOnce => self.freed,
+            Schedule::Moments(moments) => self.begun + moments[self.sent as usize],
+            Schedule::Every(gap) => self.begun + gap.mul_f64((self.sent + 1) as f64),
         })
     }
 
@@ -200,8 +242,8 @@ impl<C: Connect> State<'_, C> {
     }
 
     fn send(&mut self, scheduled: Offset, now: Offset) {
-        let phase = if self.sent < self.stretch.warm { Phase::Warmup } else { Phase::Measured };
-        if phase == Phase::Measured && self.over.is_none() {
+        let phase = if self.sent < self.stretch.warm { Phase::Warmup } else { self.drive.phase };
+        if phase != Phase::Warmup && self.over.is_none() {
             self.over = self.stretch.after.map(|after| now + after);
         }
         let order = Order { index: self.stretch.first + self.sent, phase, scheduled };

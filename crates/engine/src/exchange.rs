@@ -18,10 +18,10 @@ use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RE
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use tokio::time::Instant;
 use tokometer_record::{
-    Connection as Opened, Failure, FailureKind, Offset, Outcome, Phase, PromptTokens, Record,
-    TimeoutPhase,
+    Connection as Opened, Failure, FailureKind, Offset, Outcome, OutputTokens, Phase, PromptTokens,
+    Record, TimeoutPhase, TokenSource,
 };
-use tokometer_wire::Api;
+use tokometer_wire::{Answers, Api};
 use tokometer_workload::Ask;
 
 use crate::connection::{Body, Connection, Pool};
@@ -115,9 +115,13 @@ impl Terms {
         if !settings.http2 {
             set("host", &target.authority())?;
         }
-        set("content-type", "application/json")?;
-        set("accept", if settings.stream { "text/event-stream" } else { "application/json" })?;
+        let stream = settings.stream && settings.api.answers() == Answers::Output;
+        set("content-type", settings.api.content_type())?;
+        set("accept", if stream { "text/event-stream" } else { "application/json" })?;
         set("user-agent", concat!("tokometer/", env!("CARGO_PKG_VERSION")))?;
+        for (name, value) in settings.api.headers() {
+            set(name, value)?;
+        }
         for (name, value) in &settings.headers {
             if FRAMING.contains(&name.to_ascii_lowercase().as_str()) {
                 let why = "it frames the request, which is for the client to do".to_owned();
@@ -129,7 +133,7 @@ impl Terms {
             uri,
             headers,
             api: settings.api,
-            stream: settings.stream,
+            stream,
             timeouts: settings.timeouts,
             keep_output: settings.keep_output,
             keep_prompt: settings.keep_prompt,
@@ -143,7 +147,9 @@ impl Terms {
         *request.method_mut() = method;
         *request.uri_mut() = uri;
         *request.headers_mut() = self.headers.clone();
-        request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
+        let json = HeaderValue::from_static("application/json");
+        request.headers_mut().insert(ACCEPT, json.clone());
+        request.headers_mut().insert(CONTENT_TYPE, json);
         request
     }
 
@@ -362,7 +368,8 @@ impl<C: Connect> Attempt<'_, C> {
     fn record(self, order: Order, ask: &Ask, request_id: String, read: Read) -> Ended {
         let terms = &self.carrier.terms;
         let redacted = |words: &str| failures::redacted(words, &terms.secrets);
-        let uncounted = read.usage.is_none() && read.failure.is_none();
+        let estimated = |counted: OutputTokens| counted.source == TokenSource::ChunkCount;
+        let uncounted = read.failure.is_none() && read.output_tokens.is_none_or(estimated);
         let outcome = match read.failure {
             None => Outcome::Ok,
             Some(failure) => Outcome::Failed(failures::presentable(failure, &terms.secrets)),
@@ -383,11 +390,13 @@ impl<C: Connect> Attempt<'_, C> {
             status: self.status,
             prompt_tokens: PromptTokens {
                 local: ask.prompt_tokens,
-                server: read.usage.map(|usage| usage.prompt_tokens),
+                server: read.usage.and_then(|usage| usage.prompt_tokens),
                 cached: read.usage.and_then(|usage| usage.cached_tokens),
             },
             output_tokens: read.output_tokens,
             asked_output: ask.asked_output,
+            audio: ask.audio,
+            inputs: ask.inputs,
             finish_reason: read.finish_reason.map(|reason| redacted(&reason)),
             request_id,
             prompt: ask.prompt.clone().filter(|_| terms.keep_prompt),

@@ -16,6 +16,7 @@ mod guard;
 mod live;
 mod observer;
 mod probe;
+mod probes;
 mod reading;
 mod settings;
 mod tls;
@@ -39,6 +40,7 @@ use crate::connection::Pool;
 use crate::drive::{Crew, Drive};
 use crate::exchange::{Carrier, Order, Terms};
 use crate::observer::Observer;
+use crate::probes::Probes;
 use crate::transport::Network;
 use crate::worker::Worker;
 
@@ -73,11 +75,35 @@ pub enum Event {
     Pulse(Pulse),
 }
 
+/// A load to run.
+#[derive(Debug)]
+pub struct Job<'a> {
+    /// How much is asked, and when.
+    pub load: &'a Load,
+    /// What is asked.
+    pub asks: &'a Arc<[Ask]>,
+    /// What the arrivals are drawn from.
+    pub seed: Seed,
+    /// What feels the service's pulse meanwhile.
+    pub probe: Option<Probe>,
+}
+
+/// A small request sent at a steady rate beside a load, whatever the load and the service do.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// Requests per second, above zero.
+    pub rate: f64,
+    /// The request.
+    pub ask: Ask,
+}
+
 /// How a load ended.
 #[derive(Clone, Copy, Debug)]
 pub struct Finished {
     /// Whether everything asked for was sent and awaited.
     pub complete: bool,
+    /// When the schedule of the measured requests began: before the first gap, where arrivals are paced.
+    pub measured_from: Offset,
     /// What this process used meanwhile.
     pub client: ClientUse,
 }
@@ -119,24 +145,20 @@ impl Engine {
         &self.live
     }
 
-    /// Runs `load` to its end: opens connections beforehand, sends, awaits. `asks` are used in order, and over again if there
-    /// are fewer than the load wants. Blocks; every event has been sent into `events` when it returns.
+    /// Runs a load to its end: opens connections beforehand, sends, awaits. Its requests are used in order, and over again if
+    /// there are fewer than the load wants. Blocks; every event has been sent into `events` when it returns.
     ///
     /// # Panics
-    /// If `asks` is empty, or a worker has died.
-    pub fn run(
-        &self,
-        load: &Load,
-        asks: &Arc<[Ask]>,
-        seed: Seed,
-        events: &Sender<Event>,
-        interrupt: &Interrupt,
-    ) -> Finished {
-        assert!(!asks.is_empty(), "a load needs something to ask");
+    /// If there is nothing to ask, or a worker has died.
+    pub fn run(&self, job: &Job<'_>, events: &Sender<Event>, interrupt: &Interrupt) -> Finished {
+        assert!(!job.asks.is_empty(), "a load needs something to ask");
         self.live.reset();
-        let crews: Vec<_> = self.crews(&format!("{:016x}-", seed.number()));
+        let seed = job.seed;
+        let name = format!("{:016x}-", seed.number());
+        let crews: Vec<_> = self.crews(&name);
+        let probes = job.probe.as_ref().map(|probe| self.probes(probe, seed, &name, events));
         let (load, asks, events, interrupt) =
-            (load.clone(), Arc::clone(asks), events.clone(), interrupt.clone());
+            (job.load.clone(), Arc::clone(job.asks), events.clone(), interrupt.clone());
         let (timer, drain) = (self.workers[0].timer.clone(), self.settings.drain);
         let watched: Vec<_> = self.workers.iter().map(Worker::watched).collect();
         let (live, origin) = (Arc::clone(&self.live), self.origin);
@@ -145,6 +167,8 @@ impl Engine {
                 load: &load,
                 asks: &asks,
                 seed,
+                phase: Phase::Measured,
+                first: 0,
                 crews: &crews,
                 timer: &timer,
                 drain,
@@ -153,12 +177,17 @@ impl Engine {
             };
             drive.open_connections().await;
             let observer = Observer::start(watched, origin, &live, &events);
-            let complete = drive.run().await;
+            let probing = probes.map(Probes::start);
+            let driven = drive.run().await;
+            if let Some(probing) = probing {
+                probing.end(interrupt.urgency()).await;
+            }
             if load.in_flight.is_none() {
                 // An open loop opens as many as its worst moment took. Reports want descriptors too.
                 crews.iter().for_each(|crew| crew.carrier.pool.close_idle());
             }
-            Finished { complete, client: observer.finish().await }
+            let (complete, measured_from) = (driven.complete, driven.begun);
+            Finished { complete, measured_from, client: observer.finish().await }
         })
     }
 
@@ -206,6 +235,34 @@ impl Engine {
                 .await
                 .map_err(|failure| failures::presentable(failure, &terms.secrets))
         })
+    }
+
+    /// Side probes: an open loop of its own, over connections of its own, on the last worker.
+    fn probes(
+        &self,
+        probe: &Probe,
+        seed: Seed,
+        load: &str,
+        events: &Sender<Event>,
+    ) -> Probes<Network> {
+        let number = self.workers.len() - 1;
+        let worker = &self.workers[number];
+        let pool = Pool::new(self.network.clone(), self.origin, self.settings.http2);
+        let carrier = Carrier {
+            pool: Arc::new(pool),
+            // Spectators of the load do not see them.
+            live: Arc::default(),
+            ..self.carrier(number, &format!("{load}probe-"))
+        };
+        Probes {
+            crew: Crew { runtime: worker.runtime.clone(), carrier: Arc::new(carrier) },
+            rate: probe.rate,
+            ask: probe.ask.clone(),
+            seed: seed.stream("probes"),
+            timer: worker.timer.clone(),
+            drain: self.settings.drain,
+            events: events.clone(),
+        }
     }
 
     fn crews(&self, load: &str) -> Vec<Crew<Network>> {

@@ -3,7 +3,7 @@
 //! An event is decoded after the moment of its bytes was taken, and only as far as to know whether it bore output.
 
 use tokometer_record::{Channel, Chunk, Failure, FailureKind, Offset, OutputTokens, TokenSource};
-use tokometer_wire::{Api, Delta, Usage, sse};
+use tokometer_wire::{Api, Delta, Piece, Usage, sse};
 
 /// A response that is being read.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ enum Form {
 struct Told {
     chunks: Vec<Chunk>,
     text: String,
+    /// How many bytes each choice has said, where events repeat what was said before.
+    said: Vec<usize>,
     usage: Option<Usage>,
     /// The latest usage came with output: a running count.
     running: bool,
@@ -125,7 +127,7 @@ impl Reading {
                 // Some servers end without the last event's blank line: what can be read was whole, what cannot was cut.
                 decoder.finish(|event| {
                     if let Ok(delta) = api.delta(event.data) {
-                        told.delta(&delta, at);
+                        told.delta(delta, at);
                     }
                 });
                 told.end_of_stream();
@@ -151,7 +153,7 @@ impl Told {
             return;
         }
         match api.delta(data) {
-            Ok(delta) => self.delta(&delta, at),
+            Ok(delta) => self.delta(delta, at),
             Err(error) => {
                 let shown = String::from_utf8_lossy(&data[..data.len().min(SHOWN)]).into_owned();
                 self.fail(FailureKind::BadJson, format!("{error}: {shown}"));
@@ -159,7 +161,10 @@ impl Told {
         }
     }
 
-    fn delta(&mut self, delta: &Delta<'_>, at: Offset) {
+    fn delta(&mut self, mut delta: Delta<'_>, at: Offset) {
+        if delta.cumulative {
+            delta.pieces.retain(|piece| self.keep_what_is_new(piece));
+        }
         if let Some(message) = &delta.error {
             self.fail(FailureKind::ErrorEvent, message.clone().into_owned());
         }
@@ -177,12 +182,28 @@ impl Told {
         }
         if let Some(usage) = delta.usage {
             self.running = !delta.pieces.is_empty() && delta.finish_reason.is_none();
-            self.usage = Some(usage);
+            self.usage = Some(usage.after(self.usage));
         }
         if let Some(reason) = &delta.finish_reason {
             self.finish_reason.get_or_insert_with(|| reason.clone().into_owned());
         }
         self.done |= delta.done;
+    }
+
+    /// Takes off what the choice has said before. Whether anything is left.
+    fn keep_what_is_new(&mut self, piece: &mut Piece<'_>) -> bool {
+        // A server that numbers its choices wildly is not worth the memory.
+        let index = piece.choice.min(MOST_CHOICES) as usize;
+        if self.said.len() <= index {
+            self.said.resize(index + 1, 0);
+        }
+        let before = self.said[index];
+        self.said[index] = before.max(piece.text.len());
+        let new = piece.text.get(before..).unwrap_or_default();
+        if new.len() < piece.text.len() {
+            piece.text = new.to_owned().into();
+        }
+        !piece.text.is_empty()
     }
 
     fn body(&mut self, api: &dyn Api, body: &[u8], at: Offset) {
@@ -192,7 +213,7 @@ impl Told {
                 self.fail(FailureKind::BadJson, format!("{error}: {words}"));
             }
             Ok(delta) => {
-                self.delta(&delta, at);
+                self.delta(delta, at);
                 if self.chunks.is_empty() && self.counted_output() == 0 {
                     self.fail(FailureKind::EmptyStream, "a success without any output".into());
                 }
@@ -224,6 +245,11 @@ impl Told {
         self.usage.map_or(0, |usage| usage.completion_tokens)
     }
 
+    /// Whether what came is a result, and no generated output.
+    fn is_result(&self) -> bool {
+        self.chunks.first().is_some_and(|chunk| chunk.channel == Channel::Result)
+    }
+
     /// The first failure is the cause; what follows is its consequence.
     fn fail(&mut self, kind: FailureKind, message: String) {
         self.failure.get_or_insert_with(|| Failure::new(kind, message));
@@ -231,12 +257,17 @@ impl Told {
 
     fn read(self) -> Read {
         let output_tokens = match self.usage {
-            Some(usage) => Some(OutputTokens {
-                count: usage.completion_tokens,
-                source: if self.running { TokenSource::ChunkUsage } else { TokenSource::Usage },
-            }),
+            // Where nothing is generated, there is nothing to count.
+            _ if self.is_result() => Some(OutputTokens { count: 0, source: TokenSource::Usage }),
+            // A server that broke off, or tells of the prompt only, has not counted what came.
+            Some(usage) if usage.completion_tokens > 0 || self.chunks.is_empty() => {
+                Some(OutputTokens {
+                    count: usage.completion_tokens,
+                    source: if self.running { TokenSource::ChunkUsage } else { TokenSource::Usage },
+                })
+            }
             None if self.chunks.is_empty() => None,
-            None => Some(OutputTokens {
+            _ => Some(OutputTokens {
                 count: u32::try_from(self.chunks.len()).unwrap_or(u32::MAX),
                 source: TokenSource::ChunkCount,
             }),
@@ -258,11 +289,15 @@ const fn channel(channel: tokometer_wire::Channel) -> Channel {
         tokometer_wire::Channel::Reasoning => Channel::Reasoning,
         tokometer_wire::Channel::ToolCall => Channel::ToolCall,
         tokometer_wire::Channel::Refusal => Channel::Refusal,
+        tokometer_wire::Channel::Result => Channel::Result,
     }
 }
 
 /// How much of an unreadable event is looked at; what is kept of it is shortened later, after secrets are taken out.
 const SHOWN: usize = 16 << 10;
+
+/// The highest number of a choice for which it is kept what was said.
+const MOST_CHOICES: u32 = 1024;
 
 /// Chunks for which room is made at once; a longer response makes room as it comes.
 const LONGEST_EXPECTED: usize = 4096;
@@ -330,6 +365,81 @@ mod tests {
         assert_eq!(read.chunks.iter().map(|chunk| chunk.tokens).collect::<Vec<_>>(), [1, 3]);
         let counted = OutputTokens { count: 4, source: TokenSource::ChunkUsage };
         assert_eq!(read.output_tokens, Some(counted));
+    }
+
+    fn grown(text: &str, tokens: u32, reason: &str) -> String {
+        format!(
+            r#"{{"text":"{text}","meta_info":{{"finish_reason":{reason},"prompt_tokens":3,"completion_tokens":{tokens}}}}}"#
+        )
+    }
+
+    #[test]
+    fn of_events_that_repeat_all_that_was_said_only_what_is_new_counts() {
+        let mut reading = Reading::events(tokometer_wire::by_name("sglang-generate").unwrap(), 0);
+        let events = [
+            grown("ä", 1, "null"),
+            grown("ä b c", 3, "null"),
+            grown("ä b c", 3, "null"),
+            grown("ä b c d", 4, r#"{"type":"length","length":4}"#),
+        ];
+        for (i, event) in events.iter().enumerate() {
+            reading.push(format!("data: {event}\n\n").as_bytes(), at(i as u64));
+        }
+        reading.push(b"data: [DONE]\n\n", at(4));
+        let read = reading.finish(at(5));
+        let chunks: Vec<_> = read.chunks.iter().map(|chunk| (chunk.at, chunk.tokens)).collect();
+        assert_eq!(chunks, [(at(0), 1), (at(1), 2), (at(3), 1)]);
+        assert_eq!((read.text.as_str(), kind(&read)), ("ä b c d", None));
+        assert_eq!(read.output_tokens.map(|counted| counted.count), Some(4));
+    }
+
+    #[test]
+    fn a_text_that_shrinks_at_the_end_takes_nothing_back() {
+        let mut reading = Reading::events(tokometer_wire::by_name("sglang-generate").unwrap(), 0);
+        for (i, event) in
+            [grown("a stop", 2, "null"), grown("a", 2, r#"{"type":"stop"}"#)].iter().enumerate()
+        {
+            reading.push(format!("data: {event}\n\n").as_bytes(), at(i as u64));
+        }
+        let read = reading.finish(at(5));
+        assert_eq!((read.text.as_str(), read.chunks.len(), kind(&read)), ("a stop", 1, None));
+    }
+
+    #[test]
+    fn usage_that_is_told_in_parts_is_put_together() {
+        let mut reading =
+            Reading::events(tokometer_wire::by_name("anthropic-messages").unwrap(), 0);
+        let events = [
+            r#"{"type":"message_start","message":{"usage":{"input_tokens":3,"output_tokens":1}}}"#,
+            r#"{"type":"content_block_delta","delta":{"type":"text_delta","text":"hi"}}"#,
+            r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":2}}"#,
+            r#"{"type":"message_stop"}"#,
+        ];
+        for event in events {
+            reading.push(format!("event: x\ndata: {event}\n\n").as_bytes(), at(1));
+        }
+        assert!(reading.is_done());
+        let read = reading.finish(at(2));
+        let usage = read.usage.unwrap();
+        assert_eq!((usage.prompt_tokens, usage.completion_tokens), (Some(3), 2));
+        let counted = OutputTokens { count: 2, source: TokenSource::Usage };
+        assert_eq!((read.output_tokens, read.chunks.len()), (Some(counted), 1));
+    }
+
+    #[test]
+    fn a_stream_that_breaks_off_before_it_is_counted_has_as_many_tokens_as_chunks() {
+        let mut reading =
+            Reading::events(tokometer_wire::by_name("anthropic-messages").unwrap(), 0);
+        let start =
+            r#"{"type":"message_start","message":{"usage":{"input_tokens":3,"output_tokens":0}}}"#;
+        let said = r#"{"type":"content_block_delta","delta":{"type":"text_delta","text":"hi"}}"#;
+        for event in [start, said, said] {
+            reading.push(format!("data: {event}\n\n").as_bytes(), at(1));
+        }
+        let read = reading.finish(at(2));
+        let counted = OutputTokens { count: 2, source: TokenSource::ChunkCount };
+        assert_eq!(read.output_tokens, Some(counted));
+        assert_eq!(kind(&read), Some(FailureKind::TruncatedStream));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::time::Duration;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokometer_engine::{
-    Engine, Event, Interrupt, Proxy, Settings, SettingsError, Target, Timeouts, Tls,
+    Engine, Event, Interrupt, Job, Proxy, Settings, SettingsError, Target, Timeouts, Tls,
 };
 use tokometer_record::{Connection, FailureKind, Record, TimeoutPhase};
 use tokometer_sim::{Running, Server, Truth, Words};
@@ -66,7 +66,8 @@ fn run(settings: Settings, in_flight: usize, requests: u64) -> Vec<Record> {
     };
     let engine = Engine::start(settings).unwrap();
     let (events, happened) = channel();
-    let finished = engine.run(&load, &asks, Seed::new(1), &events, &Interrupt::default());
+    let job = Job { load: &load, asks: &asks, seed: Seed::new(1), probe: None };
+    let finished = engine.run(&job, &events, &Interrupt::default());
     assert!(finished.complete);
     drop(events);
     let records = happened.iter().filter_map(|event| match event {

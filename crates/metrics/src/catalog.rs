@@ -3,10 +3,14 @@
 //! [`METRICS`] lists them all; summaries, JSON and the reference table in `docs/` iterate it. Percentile rules and the verdict's
 //! thresholds are deliberately not here but in [`crate::quantile`] and [`crate::verdict`].
 
+mod counted;
+mod full;
 mod reference;
 mod request;
 mod whole;
 
+pub use counted::*;
+pub use full::*;
 pub use reference::markdown;
 pub use request::*;
 pub use whole::*;
@@ -39,6 +43,8 @@ pub struct Metric {
 pub enum Of {
     /// One value a request, or none.
     Request(fn(&Record) -> Option<f64>),
+    /// One value a request, or none, by what its run was as well.
+    Waiting(fn(&Run<'_>, &Record) -> Option<f64>),
     /// Any number of values a request, pooled over all of them.
     Gaps(fn(&Record, &mut Vec<f64>)),
     /// One value a run, or none.
@@ -52,21 +58,37 @@ pub enum Over {
     Successes,
     /// All of them, failures included.
     Measured,
+    /// Not the load's, but the probes' beside it that succeeded.
+    Probes,
 }
 
 impl Metric {
     /// The distribution of the metric's values over a run. `None` if it has none, or is a figure of the run as a whole.
     pub fn distribution(&self, run: &Run<'_>) -> Option<Distribution> {
+        Distribution::of(self.sample(run))
+    }
+
+    /// The metric's values over a run, ascending: for percentiles that a [`Distribution`] does not keep. Empty if it has none.
+    pub fn values(&self, run: &Run<'_>) -> Vec<f64> {
+        let mut values = self.sample(run);
+        values.retain(|value| value.is_finite());
+        values.sort_unstable_by(f64::total_cmp);
+        values
+    }
+
+    fn sample(&self, run: &Run<'_>) -> Vec<f64> {
+        let among = if self.over == Over::Probes { &run.probes } else { &run.measured };
         let counts = |record: &&&Record| self.over == Over::Measured || record.succeeded();
-        let records = run.measured.iter().filter(counts);
+        let records = among.iter().filter(counts);
         match self.of {
-            Of::Request(value) => Distribution::of(records.filter_map(|r| value(r)).collect()),
+            Of::Request(value) => records.filter_map(|record| value(record)).collect(),
+            Of::Waiting(value) => records.filter_map(|record| value(run, record)).collect(),
             Of::Gaps(gaps) => {
                 let mut values = Vec::new();
                 records.for_each(|record| gaps(record, &mut values));
-                Distribution::of(values)
+                values
             }
-            Of::Run(_) => None,
+            Of::Run(_) => Vec::new(),
         }
     }
 
@@ -74,7 +96,7 @@ impl Metric {
     pub fn figure(&self, run: &Run<'_>) -> Option<f64> {
         match self.of {
             Of::Run(value) => value(run).filter(|value| value.is_finite()),
-            Of::Request(_) | Of::Gaps(_) => None,
+            Of::Request(_) | Of::Waiting(_) | Of::Gaps(_) => None,
         }
     }
 }
@@ -90,6 +112,8 @@ pub const METRICS: &[&Metric] = &[
     &SCHEDULED_TTFT,
     &SCHEDULED_E2E,
     &LAG,
+    &CLIENT_QUEUE_TIME,
+    &QUEUED_E2E,
     &DNS_TIME,
     &TCP_TIME,
     &TLS_TIME,
@@ -100,13 +124,28 @@ pub const METRICS: &[&Metric] = &[
     &DECODE_RATE,
     &OUTPUT_RATE,
     &TOTAL_RATE,
+    &PROBE_E2E,
     &DURATION,
     &REQUEST_THROUGHPUT,
     &INPUT_THROUGHPUT,
     &OUTPUT_THROUGHPUT,
     &TOTAL_THROUGHPUT,
+    &FULL_DURATION,
+    &FULL_REQUEST_THROUGHPUT,
+    &FULL_OUTPUT_THROUGHPUT,
+    &FULL_TOTAL_THROUGHPUT,
+    &INPUT_SEQUENCES,
+    &SEQUENCE_THROUGHPUT,
+    &PEAK_OUTPUT_THROUGHPUT,
+    &RTFX,
     &SUCCESS_RATE,
     &CACHE_HIT_RATE,
+    &PREFIX_CACHE_HIT_RATE,
+    &SPEC_ACCEPTANCE_RATE,
+    &SPEC_ACCEPTANCE_LENGTH,
+    &DIFFUSION_THROUGHPUT,
+    &DIFFUSION_STEPS,
+    &DIFFUSION_TOKENS_PER_STEP,
     &REQUESTED_RATE,
     &SCHEDULED_RATE,
     &ACHIEVED_RATE,

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use tokometer_record::{Record, TokenSource};
 
+use crate::catalog::generates;
+
 /// Lengths that were expected against lengths that came about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LengthCheck {
@@ -107,6 +109,8 @@ impl TokenSources {
         let mut sources = Self::default();
         for record in successes {
             match record.output_tokens {
+                // A request for a result has no output to count.
+                _ if !generates(record) => {}
                 Some(tokens) => *sources.output.entry(tokens.source).or_default() += 1,
                 None => sources.output_uncounted += 1,
             }
@@ -134,7 +138,7 @@ impl TokenSources {
 
 #[cfg(test)]
 mod tests {
-    use tokometer_record::OutputTokens;
+    use tokometer_record::{Channel, OutputTokens};
 
     use super::*;
     use crate::summary::testing::ok;
@@ -176,6 +180,19 @@ mod tests {
         record.asked_output = Some(64);
         record.output_tokens = Some(OutputTokens { count: 2, source: TokenSource::LocalTokenizer });
         assert_eq!(LengthCheck::outputs([record].iter()).compared, 0);
+    }
+
+    #[test]
+    fn a_result_is_no_output_that_nobody_counted() {
+        let mut result = ok(0, 0, &[10]);
+        result.chunks[0].channel = Channel::Result;
+        result.output_tokens = None;
+        let sources = TokenSources::of([&result].into_iter());
+        assert_eq!(
+            (sources.output_uncounted, sources.prompt_server + sources.prompt_local),
+            (0, 1)
+        );
+        assert!(!sources.mixed() && !sources.estimated());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 pub mod catalog;
 mod checks;
+pub mod compare;
 mod concurrency;
 mod distribution;
 mod failures;
@@ -13,6 +14,8 @@ mod pulse;
 pub mod quantile;
 mod run;
 mod series;
+mod server;
+pub mod slo;
 pub mod summary;
 mod unit;
 pub mod verdict;
@@ -24,5 +27,6 @@ pub use failures::{FailureGroup, MessageGroup};
 pub use pulse::{LoopLag, Stall};
 pub use run::Run;
 pub use series::{Rates, Timeline, TimelinePoint};
+pub use server::{Diffusion, PrefixCache, ServerCounters, Speculation};
 pub use unit::Unit;
 pub use window::{Window, completed};

@@ -50,6 +50,16 @@ impl Percentile {
         if hundredths <= WHOLE { Some(Self(hundredths)) } else { None }
     }
 
+    /// In hundredths of a percent: 9990 of the 99.9th.
+    pub(crate) const fn hundredths(self) -> u64 {
+        self.0 as u64
+    }
+
+    /// In per cent: 99.9 for the 99.9th.
+    pub fn percent(self) -> f64 {
+        f64::from(self.0) / 100.0
+    }
+
     /// The smallest sample in which this percentile, by nearest rank, is not simply the maximum: 100 for the 99th. 0 if it
     /// always is the maximum.
     pub const fn needs(self) -> u64 {
@@ -63,7 +73,7 @@ impl Percentile {
 impl fmt::Display for Percentile {
     /// `99%`, `99.9%`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}%", f64::from(self.0) / 100.0)
+        write!(f, "{}%", self.percent())
     }
 }
 
@@ -86,6 +96,20 @@ pub fn linear(sorted: &[f64], percentile: Percentile) -> Option<f64> {
     let (low, high) = (*sorted.get(below)?, *sorted.get(below + 1).unwrap_or(&sorted[last]));
     let gap = high - low;
     // From the nearer end, as numpy does, so that the result never leaves the interval.
+    Some(if fraction < 0.5 { low + gap * fraction } else { high - gap * (1.0 - fraction) })
+}
+
+/// As [`linear`], for any percentile: `percent` of 99.9 is the 99.9th. `None` of an empty sample, and outside of 0 to 100.
+pub fn linear_at(sorted: &[f64], percent: f64) -> Option<f64> {
+    let last = sorted.len().checked_sub(1)?;
+    if !(0.0..=100.0).contains(&percent) {
+        return None;
+    }
+    let position = percent / 100.0 * last as f64;
+    let below = (position.floor() as usize).min(last);
+    let fraction = position - below as f64;
+    let (low, high) = (sorted[below], sorted[(below + 1).min(last)]);
+    let gap = high - low;
     Some(if fraction < 0.5 { low + gap * fraction } else { high - gap * (1.0 - fraction) })
 }
 
@@ -138,6 +162,14 @@ mod tests {
     }
 
     #[test]
+    fn outside_of_the_hundred_there_is_no_percentile() {
+        assert_eq!(linear_at(&[1.0, 2.0], 33.0).map(|value| (value * 1e6).round()), Some(1.33e6));
+        assert_eq!(linear_at(&[1.0], 100.1), None);
+        assert_eq!(linear_at(&[1.0], f64::NAN), None);
+        assert_eq!(linear_at(&[], 50.0), None);
+    }
+
+    #[test]
     fn the_p99_of_fewer_than_100_is_their_maximum() {
         let needs: Vec<_> = [Percentile::P50, Percentile::P95, Percentile::P99, Percentile::P99_9]
             .iter()
@@ -168,6 +200,13 @@ mod tests {
             let range = values[0]..=values[values.len() - 1];
             prop_assert!(range.contains(&nearest_rank(&values, p).unwrap()));
             prop_assert!(range.contains(&linear(&values, p).unwrap()));
+        }
+
+        #[test]
+        fn any_percentile_is_that_of_its_hundredths(values in sample(), p in percentile()) {
+            let (exact, any) = (linear(&values, p).unwrap(), linear_at(&values, f64::from(p.0) / 100.0).unwrap());
+            prop_assert!((exact - any).abs() <= 1e-3, "{} for {}", any, exact);
+            prop_assert!((values[0]..=values[values.len() - 1]).contains(&any));
         }
 
         /// The definition, word for word: the least value such that at least p of the sample is not above it.

@@ -4,24 +4,31 @@
 
 use std::time::Duration;
 
-use tokometer_record::{ClientUse, FailureKind, Offset, Phase, Point, PointLog, Pulse, Record};
+use tokometer_record::{
+    ClientUse, FailureKind, Offset, Phase, Point, PointLog, Pulse, Record, Scrape,
+};
 
-use crate::Window;
 use crate::concurrency::{self, Flight};
+use crate::window::{Window, completed};
 
 /// One point of a run.
 #[derive(Clone, Debug)]
 pub struct Run<'a> {
     /// What was asked for.
     pub point: &'a Point,
-    /// Every request that ended, the warm-up's included, in the order in which they started.
+    /// Every request that ended, the warm-up's included but no probe, in the order in which they started.
     pub all: Vec<&'a Record>,
     /// Every measured request that ended, failures included, in the order in which they started.
     pub measured: Vec<&'a Record>,
+    /// Every probe that ended, failures included, in the order in which they started. Nothing else of a run knows of them.
+    pub probes: Vec<&'a Record>,
     /// What the client used. `None` if the log has no end.
     pub client: Option<&'a ClientUse>,
     /// The client's own state, about once a second.
     pub pulses: &'a [Pulse],
+    /// What the server said of itself: before the load first, and after it last.
+    pub scrapes: &'a [Scrape],
+    measured_from: Option<Offset>,
     window: Window,
 }
 
@@ -30,11 +37,27 @@ impl<'a> Run<'a> {
     pub fn of(log: &'a PointLog) -> Self {
         let mut all: Vec<&Record> = log.records.iter().collect();
         all.sort_by_key(|record| (record.started, record.index));
-        let measured =
+        let (probes, all): (Vec<&Record>, Vec<&Record>) =
+            all.into_iter().partition(|record| record.phase == Phase::Probe);
+        let measured: Vec<&Record> =
             all.iter().copied().filter(|record| record.phase == Phase::Measured).collect();
+        // A log of before this was noted, or without an end: nothing of the schedule is known that lies further back.
+        let earliest = || measured.iter().map(|record| record.scheduled.min(record.started)).min();
+        let noted = log.end.as_ref().and_then(|end| end.measured_from);
+        let measured_from = noted.or_else(earliest);
         let client = log.end.as_ref().map(|end| &end.client);
         let window = log.records.iter().collect();
-        Self { point: &log.point, all, measured, client, pulses: &log.pulses, window }
+        Self {
+            point: &log.point,
+            all,
+            measured,
+            probes,
+            client,
+            pulses: &log.pulses,
+            scrapes: &log.scrapes,
+            measured_from,
+            window,
+        }
     }
 
     /// The measured requests that succeeded.
@@ -51,6 +74,29 @@ impl<'a> Run<'a> {
     /// From when to when the figures are taken.
     pub const fn window(&self) -> Window {
         self.window
+    }
+
+    /// When the measured schedule began, the gap before its first request included; where the log does not tell, the earliest
+    /// moment at which a measured request was wanted or started. `None` if there is neither.
+    pub const fn measured_from(&self) -> Option<Offset> {
+        self.measured_from
+    }
+
+    /// Seconds from the beginning of the measured schedule to the last end of a measured request, that of the stream included;
+    /// a request that the user cancelled has none. `None` if that is no time at all.
+    pub fn full_duration(&self) -> Option<f64> {
+        let ended = self.measured.iter().filter(|record| completed(record).is_some());
+        let last = ended.map(|record| record.end.max(record.last().unwrap_or(record.end))).max()?;
+        Some((last - self.measured_from?).as_secs_f64()).filter(|&length| length > 0.0)
+    }
+
+    /// From when a request waited in the client: where arrivals are paced from its scheduled moment, and otherwise, since then all
+    /// of them are wanted at once, from the beginning of the measured schedule.
+    pub fn waited_from(&self, record: &Record) -> Offset {
+        match self.measured_from {
+            Some(began) if self.point.rate.is_none() && !self.point.open_loop => began,
+            _ => record.scheduled,
+        }
     }
 
     /// The most requests in flight at once from the first measured start on, those of the warm-up included.
@@ -134,6 +180,40 @@ mod tests {
         assert_eq!(run.measured.len(), 2);
         assert_eq!(run.peak_concurrency(), Some(2));
         assert_eq!(run.window().span(), Some((ms(10), ms(40))));
+    }
+
+    #[test]
+    fn probes_are_in_flight_for_nobody() {
+        let log = point_log([ok(0, 10, &[40]), ok(1, 0, &[90]).probing(), ok(2, 20, &[30])]);
+        let run = Run::of(&log);
+        assert_eq!((run.all.len(), run.measured.len(), run.probes.len()), (2, 2, 1));
+        assert_eq!(run.peak_concurrency(), Some(2));
+        assert_eq!(run.window().span(), Some((ms(10), ms(40))));
+    }
+
+    #[test]
+    fn the_full_duration_begins_with_the_schedule_and_ends_with_the_last_stream() {
+        let mut late = ok(0, 300, &[400]).scheduled_at(250);
+        late.end = ms(450);
+        let mut log = point_log([late, ok(1, 0, &[]).warming_up()]);
+        assert_eq!(Run::of(&log).full_duration(), Some(0.2));
+        log.end.as_mut().unwrap().measured_from = Some(ms(50));
+        assert_eq!(Run::of(&log).full_duration(), Some(0.4));
+    }
+
+    #[test]
+    fn without_pacing_every_request_waits_from_the_beginning() {
+        let mut log = point_log([ok(0, 0, &[40]), ok(1, 42, &[60]).scheduled_at(41)]);
+        log.point.concurrency = Some(1);
+        let waited = |log: &PointLog| {
+            let run = Run::of(log);
+            run.measured.iter().map(|r| (r.started - run.waited_from(r)).as_millis()).collect()
+        };
+        let unpaced: Vec<u128> = waited(&log);
+        assert_eq!(unpaced, [0, 42]);
+        log.point.rate = Some(1.0);
+        let paced: Vec<u128> = waited(&log);
+        assert_eq!(paced, [0, 1]);
     }
 
     #[test]

@@ -4,9 +4,12 @@
 //! has read the prompt. (EvalScope books both when the request completes, so that its windows jump by whole requests and can
 //! show more than the server ever produced.) Only successes count, as in every throughput.
 
+use std::collections::BTreeMap;
+
 use tokometer_record::{Offset, Record};
 
 use crate::Run;
+use crate::catalog::generates;
 use crate::window::completed;
 
 /// The tokens that had arrived, at the moments at which requests completed.
@@ -147,6 +150,19 @@ impl Tokens {
             cached_prompt: self.cached_prompt as f64 / seconds,
         }
     }
+}
+
+/// The most output tokens in any of the whole seconds counted from the earliest start of a success. `None` without a stream.
+pub(crate) fn peak_second(run: &Run<'_>) -> Option<f64> {
+    let begin = run.successes().map(|record| record.started).min()?;
+    let mut seconds: BTreeMap<u64, u64> = BTreeMap::new();
+    let streams = run.successes().filter(|record| record.streamed && generates(record));
+    for record in streams {
+        arrivals(record, |at, tokens| {
+            *seconds.entry((at - begin).as_secs()).or_default() += tokens.output;
+        });
+    }
+    seconds.into_values().max().map(|tokens| tokens as f64)
 }
 
 /// Tells `book` of every arrival of tokens: the prompt's with the first chunk, and each chunk's own. Where the server did not

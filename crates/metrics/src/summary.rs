@@ -8,7 +8,9 @@ use tokometer_record::{ClientUse, Connection, Phase, Point, PointLog};
 
 use crate::catalog::{self, E2E, ICL, METRICS, Metric, TTFT};
 use crate::verdict::{Evidence, Verdict, judge, telling};
-use crate::{Distribution, FailureGroup, LengthCheck, Run, Stall, Timeline, TokenSources};
+use crate::{
+    Distribution, FailureGroup, LengthCheck, Run, ServerCounters, Stall, Timeline, TokenSources,
+};
 
 /// Everything that any report prints of a point.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +39,8 @@ pub struct PointSummary {
     pub timeline: Timeline,
     /// What the client used. `None` if the log has no end.
     pub client: Option<ClientUse>,
+    /// What the server's own counters told of the load.
+    pub server: ServerCounters,
     distributions: BTreeMap<&'static str, Distribution>,
     figures: BTreeMap<&'static str, f64>,
 }
@@ -60,6 +64,12 @@ pub struct Counts {
     pub warmup_failed: u64,
     /// Of those measured, how many had to open a connection.
     pub connections_opened: u64,
+    /// Of those measured, how many asked for a result (embeddings, scores) and not for output.
+    pub results: u64,
+    /// Probes beside the load.
+    pub probes: u64,
+    /// Of the probes, how many failed.
+    pub probes_failed: u64,
 }
 
 impl Counts {
@@ -127,6 +137,7 @@ pub fn summarize(log: &PointLog) -> PointSummary {
         output_check: LengthCheck::outputs(run.successes()),
         timeline: Timeline::of(&run),
         client: run.client.copied(),
+        server: ServerCounters::between(run.scrapes),
         distributions,
         figures,
     }
@@ -147,7 +158,16 @@ fn counts(run: &Run<'_>) -> Counts {
         warmup: warmup.clone().count() as u64,
         warmup_failed: warmup.filter(|record| !record.succeeded()).count() as u64,
         connections_opened: opened.count() as u64,
+        results: results(run),
+        probes: run.probes.len() as u64,
+        probes_failed: run.probes.iter().filter(|record| !record.succeeded()).count() as u64,
     }
+}
+
+/// Requests for a result. A run has one API: what failed before a result came asked for one as well, if any other did.
+fn results(run: &Run<'_>) -> u64 {
+    let asks_for_results = run.measured.iter().any(|record| !catalog::generates(record));
+    if asks_for_results { run.measured.len() as u64 } else { 0 }
 }
 
 fn ending(log: &PointLog) -> Ending {
@@ -196,6 +216,8 @@ pub(crate) mod testing {
                 source: TokenSource::Usage,
             }),
             asked_output: None,
+            audio: None,
+            inputs: None,
             finish_reason: Some("length".into()),
             request_id: format!("r-{index}"),
             prompt: None,
@@ -211,6 +233,8 @@ pub(crate) mod testing {
         fn failing_at(self, moment: u64) -> Self;
         /// Part of the warm-up.
         fn warming_up(self) -> Self;
+        /// A probe beside the load.
+        fn probing(self) -> Self;
     }
 
     impl Changed for Record {
@@ -229,6 +253,11 @@ pub(crate) mod testing {
             self.phase = Phase::Warmup;
             self
         }
+
+        fn probing(mut self) -> Self {
+            self.phase = Phase::Probe;
+            self
+        }
     }
 
     /// A request that failed at once.
@@ -242,9 +271,15 @@ pub(crate) mod testing {
     /// A complete point of these records, without a cap or a rate, by a client that used nothing.
     pub(crate) fn point_log(records: impl IntoIterator<Item = Record>) -> PointLog {
         let records: Vec<Record> = records.into_iter().collect();
-        let end = PointEnd { index: 0, at: ms(0), complete: true, client: ClientUse::default() };
+        let end = PointEnd {
+            index: 0,
+            at: ms(0),
+            complete: true,
+            measured_from: None,
+            client: ClientUse::default(),
+        };
         let point = Point { requests: records.len() as u64, ..Point::default() };
-        PointLog { point, records, pulses: Vec::new(), end: Some(end) }
+        PointLog { point, records, pulses: Vec::new(), scrapes: Vec::new(), end: Some(end) }
     }
 
     /// The log with a client whose event loop was late by so many nanoseconds, at p99 and at worst.
@@ -295,6 +330,9 @@ mod tests {
             warmup: 1,
             warmup_failed: 0,
             connections_opened: 0,
+            results: 0,
+            probes: 0,
+            probes_failed: 0,
         };
         assert_eq!(summary.counts, counts);
         assert_eq!(summary.ending, Ending::Complete);

@@ -23,6 +23,14 @@ pub enum Unit {
     Percent,
     /// Bytes.
     Bytes,
+    /// Inputs of requests that can bear several.
+    Inputs,
+    /// Inputs per second.
+    InputsPerSecond,
+    /// Steps of a model that denoises.
+    Steps,
+    /// So many times as fast as played.
+    Times,
 }
 
 impl Unit {
@@ -38,6 +46,10 @@ impl Unit {
             Self::TokensPerChunk => "tokens/chunk",
             Self::Percent => "%",
             Self::Bytes => "B",
+            Self::Inputs => "inputs",
+            Self::InputsPerSecond => "inputs/s",
+            Self::Steps => "steps",
+            Self::Times => "×",
         }
     }
 }

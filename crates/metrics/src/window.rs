@@ -12,9 +12,9 @@ pub struct Window {
 }
 
 impl Window {
-    /// Widens the window to a request. Those of the warm-up leave it as it is.
+    /// Widens the window to a request. Those of the warm-up and probes leave it as it is.
     pub fn add(&mut self, record: &Record) {
-        if record.phase == Phase::Warmup {
+        if record.phase != Phase::Measured {
             return;
         }
         self.first = Some(self.first.map_or(record.started, |first| first.min(record.started)));
@@ -85,6 +85,7 @@ mod tests {
             ok(0, 15, &[20]).failing_at(99),
             ending_at(ok(1, 10, &[20, 30]), 200),
             ok(2, 0, &[500]).warming_up(),
+            ok(3, 0, &[900]).probing(),
         ];
         let window: Window = records.iter().collect();
         assert_eq!(window.span(), Some((ms(10), ms(99))));

@@ -12,7 +12,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::written::{Amount, Between, Limit, Rate, Span};
+use crate::written::{Amount, Between, Burstiness, Limit, Pace, Rate, Span};
+
+mod vllm;
+
+pub use vllm::{Save, Vllm};
 
 /// A run of tokometer. Only `target.url`, `load.points` and a prompt (`prompts.dataset`, `prompts.text` or
 /// `prompts.text_file`) must be given.
@@ -52,7 +56,7 @@ pub struct Target {
     /// `sim://?ttft_ms=200&itl_ms=20` starts the embedded simulator. Its query may hold `${VARIABLE}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// The API. `openai` (the default) is chat completions or completions, by the URL.
+    /// The API: its name, or `openai` (the default) to choose by what the URL ends in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api: Option<String>,
     /// The environment variable that holds the API key, sent as `Authorization: Bearer …`.
@@ -76,6 +80,16 @@ pub struct Target {
     /// Send one request before the load to see that it is answered (default: true).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_connection: Option<bool>,
+    /// Wait so long for the server to answer before the load begins (default: 0s, it must answer at once).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ready_within: Option<Span>,
+    /// Have the server record a profile of itself during the load: `POST /start_profile` before it and `/stop_profile` after
+    /// it (default: false).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<bool>,
+    /// What the `x-request-id` of every request begins with (default: one made for each run).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id_prefix: Option<String>,
 }
 
 /// Time limits of a request. `none` for no limit.
@@ -119,6 +133,9 @@ pub struct Load {
     /// Closed loop: the first of the same stream. Open loop: a phase of their own. (default: 0)
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warmup: Option<Amount>,
+    /// Let the warm-up end before the first measured request is sent, in closed loop too (default: false).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warmup_apart: Option<bool>,
     /// No request of a point is sent later than this after its first measured one was sent (in open loop, after the schedule
     /// began); those in flight are awaited.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -129,32 +146,75 @@ pub struct Load {
     /// How long requests in flight are awaited after an interruption (default: 30s).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drain: Option<Span>,
+    /// Small requests a second that are sent beside the load, past every cap, to see how it holds up others (default: none).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe_rate: Option<Rate>,
 }
 
-/// A point of the sweep. With `parallel` alone: a closed loop. With `rate` alone: an open loop. With both: a rate under a cap.
+/// A point of the sweep. With `parallel` alone: a closed loop. With pacing (`rate`, `ramp` or `recorded`) alone: an open loop.
+/// With both: pacing under a cap.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Point {
     /// The most requests in flight at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parallel: Option<NonZeroU32>,
-    /// Requests per second, by a Poisson process.
+    /// Requests per second, by a Poisson process; `inf` for all of them at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rate: Option<Rate>,
+    pub rate: Option<Pace>,
+    /// How even the gaps between requests are: below 1 they come in bursts, 1 is a Poisson process, `inf` is gaps of the same
+    /// length. Gaps follow a gamma distribution of this shape (default: 1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burstiness: Option<Burstiness>,
+    /// A rate that changes over the point, in place of `rate`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ramp: Option<Ramp>,
+    /// Send at the moments that the dataset recorded, in place of `rate` (default: false).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<bool>,
     /// Requests, the warm-up not counted.
     pub number: NonZeroU64,
+}
+
+/// A rate that changes over a point's time.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ramp {
+    /// How it changes.
+    pub shape: RampShape,
+    /// Requests per second at the beginning.
+    pub from: f64,
+    /// Requests per second at the end.
+    pub to: f64,
+}
+
+/// How a rate changes over time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RampShape {
+    /// By the same number of requests per second in every second.
+    Linear,
+    /// By the same factor in every second.
+    Exponential,
 }
 
 /// What is asked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Prompts {
-    /// Where prompts come from: `random`, `openqa`, `longalpaca`, `line_by_line`, `custom`, `share_gpt_zh`, `share_gpt_en`.
+    /// Where prompts come from: the name of a dataset. docs/plan.md lists them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dataset: Option<String>,
     /// The dataset's file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
+    /// The dataset's own settings. docs/plan.md lists those of each dataset.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub args: Map<String, Value>,
+    /// Begin a dataset anew that has fewer prompts than are asked for; otherwise only those that it has are sent
+    /// (default: true).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oversample: Option<bool>,
     /// Where in the dataset, or in the vocabulary, the first point begins (default: 0). Each point begins where the one before
     /// it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -253,6 +313,12 @@ pub struct Generation {
     /// Sample among the k likeliest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_k: Option<i64>,
+    /// Leave out tokens less likely than this share of the likeliest one's probability.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_p: Option<f64>,
+    /// Penalty for tokens that occurred at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub presence_penalty: Option<f64>,
     /// Penalty for frequent tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frequency_penalty: Option<f64>,
@@ -262,6 +328,15 @@ pub struct Generation {
     /// Ask for log-probabilities.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logprobs: Option<bool>,
+    /// How many of the likeliest tokens are told at each place, with `logprobs`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_logprobs: Option<u32>,
+    /// What chat completions call `max_tokens` (default: max_tokens).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit_name: Option<LimitName>,
+    /// Adapters to name in place of the model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lora: Option<Lora>,
     /// Choices per request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub n: Option<NonZeroU32>,
@@ -280,6 +355,39 @@ pub struct Generation {
     /// Further fields of the body, merged last: `{ignore_eos: true}`.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub extra: Map<String, Value>,
+}
+
+/// What chat completions call the most tokens to generate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitName {
+    /// `max_tokens`: every server knows it.
+    MaxTokens,
+    /// `max_completion_tokens`: the newer name.
+    MaxCompletionTokens,
+}
+
+/// Adapters that requests name in place of the model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Lora {
+    /// Their names, as the server knows them.
+    #[schemars(length(min = 1))]
+    pub modules: Vec<String>,
+    /// Which request names which.
+    #[serde(default)]
+    pub assignment: LoraAssignment,
+}
+
+/// Which request names which adapter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LoraAssignment {
+    /// Each draws its own.
+    #[default]
+    Random,
+    /// They take turns.
+    RoundRobin,
 }
 
 /// What is written, and where.
@@ -310,6 +418,9 @@ pub struct Output {
     /// Write a line for every request into `benchmark.log` (default: false).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub debug: Option<bool>,
+    /// Report as `vllm bench serve` does: its console, its result file. Without it reports are those of `evalscope perf`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vllm: Option<Vllm>,
 }
 
 /// The JSON schema of [`Config`], as published in `docs/plan.schema.json`.

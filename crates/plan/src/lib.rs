@@ -18,11 +18,11 @@ mod yaml;
 pub use config::json_schema;
 pub use error::{PlanError, did_you_mean, known_words};
 pub use plan::{
-    Dataset, Fit, Generation, Key, Output, Plan, Point, Prompts, Proxy, Source, Spoken, Target,
-    Template, Text, Timeouts,
+    Dataset, Fit, Generation, Key, Output, Pacing, Plan, Point, Prompts, Proxy, Ramp, Reporting,
+    Save, Source, Spoken, Target, Template, Text, Timeouts, Vllm,
 };
 pub use resolve::{Environment, Resolved, load, resolve};
 pub use secret::{Filled, names_a_secret};
 pub use url::{Scheme, Url};
-pub use written::{Amount, Between, Limit, Rate, Span};
+pub use written::{Amount, Between, Burstiness, Limit, Pace, Rate, Span};
 pub use yaml::from_yaml;

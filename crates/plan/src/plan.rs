@@ -4,22 +4,26 @@
 //! URL is one for its API, every variable that it refers to is set. It writes itself as the native form, secrets by their
 //! variables' names, and read back that form makes the same plan.
 
+mod point;
+mod reporting;
+
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use tokometer_wire::{Api, Options};
+use tokometer_wire::{Api, LimitName, Options};
 use tokometer_workload::dataset::{self, InputLengthMode, LengthControl, LongPrefix, Spec};
-use tokometer_workload::load::Load;
-use tokometer_workload::prepare::Body;
+use tokometer_workload::prepare::{self, Body};
 use tokometer_workload::seed::Seed;
 
-use crate::config;
-use crate::config::{Config, FitMode, PrefixRole};
+use crate::config::{self, Config, FitMode, Lora, LoraAssignment, PrefixRole};
 use crate::secret::{self, Filled};
 use crate::url::Url;
 use crate::written::{Amount, Between, Limit, Rate, Span};
+
+pub use point::{Pacing, Point, Ramp};
+pub use reporting::{Reporting, Save, Vllm};
 
 /// What will be done.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,18 +43,24 @@ pub struct Plan {
     pub points: Vec<Point>,
     /// The warm-up of each point, as it was asked for.
     pub warmup: Amount,
+    /// Whether the warm-up ends before the first measured request is sent, in closed loop too.
+    pub warmup_apart: bool,
     /// The longest time that a point sends.
     pub duration: Option<Duration>,
     /// The pause between two points.
     pub pause: Duration,
     /// How long requests in flight are awaited after an interruption.
     pub drain: Duration,
+    /// Small requests per second that are sent beside the load, past every cap. `None`: none.
+    pub probe_rate: Option<Rate>,
     /// What is asked.
     pub prompts: Prompts,
     /// How the server is to generate.
     pub generation: Generation,
     /// What is written, and where.
     pub output: Output,
+    /// Whose reports are written.
+    pub report: Reporting,
 }
 
 /// Where requests go, and how.
@@ -76,6 +86,12 @@ pub struct Target {
     pub proxy: Option<Proxy>,
     /// Send one request before the load.
     pub test_connection: bool,
+    /// How long the server is waited for before the load begins. Zero: it must answer at once.
+    pub ready_within: Duration,
+    /// Have the server record a profile of itself during the load.
+    pub profile: bool,
+    /// What the `x-request-id` of every request begins with. `None`: one made for each run.
+    pub request_id_prefix: Option<String>,
 }
 
 /// An API, compared by its name.
@@ -111,23 +127,6 @@ pub struct Proxy {
     pub host: String,
     /// Its port.
     pub port: u16,
-}
-
-/// A point of the sweep.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Point {
-    /// The load, ready for the engine.
-    pub load: Load,
-    /// The most requests in flight at once. `None` in open loop.
-    pub parallel: Option<NonZeroUsize>,
-    /// Requests per second. `None` without pacing.
-    pub rate: Option<Rate>,
-    /// Requests, the warm-up not counted.
-    pub number: NonZeroU64,
-    /// A seed of the point's own, so that its prompts are not those of the point before.
-    pub seed: Seed,
-    /// Where in the dataset, or in the vocabulary, its prompts begin.
-    pub offset: u64,
 }
 
 /// What is asked.
@@ -171,12 +170,16 @@ pub struct Template {
 }
 
 /// A dataset and how prompts are taken from it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Dataset {
     /// Its name in the registry.
     pub name: String,
     /// Its file.
     pub path: Option<PathBuf>,
+    /// Its own settings.
+    pub args: Map<String, Value>,
+    /// Whether it begins anew when it has fewer prompts than are asked for. If not, only those that it has are sent.
+    pub oversample: bool,
     /// Where the first point begins.
     pub offset: u64,
     /// The shortest prompt.
@@ -209,6 +212,8 @@ pub struct Fit {
 pub struct Generation {
     /// The most tokens to generate: each request draws its own between these, both included.
     pub max_tokens: Option<Between>,
+    /// Adapters to name in place of the model.
+    pub lora: Option<Lora>,
     /// Everything else. Its own `max_tokens` stays empty.
     pub options: Options,
 }
@@ -254,13 +259,21 @@ impl Plan {
             load: config::Load {
                 points: self.points.iter().map(Point::to_config).collect(),
                 warmup: Some(self.warmup),
+                warmup_apart: Some(self.warmup_apart),
                 duration: self.duration.map(Span),
                 pause: Some(Span(self.pause)),
                 drain: Some(Span(self.drain)),
+                probe_rate: self.probe_rate,
             },
             prompts: self.prompts.to_config(),
             generation: self.generation.to_config(),
-            output: self.output.to_config(),
+            output: config::Output {
+                vllm: match &self.report {
+                    Reporting::Evalscope => None,
+                    Reporting::Vllm(told) => Some(told.to_config()),
+                },
+                ..self.output.to_config()
+            },
         }
     }
 
@@ -288,6 +301,13 @@ impl Plan {
             max_tokens: self.generation.max_tokens.map(Between::bounds),
             template: self.prompts.template.as_ref().map(|template| template.body.clone()),
             apply_chat_template: self.prompts.chat_template,
+            lora: self.generation.lora.as_ref().map(|lora| prepare::Lora {
+                modules: lora.modules.clone(),
+                assignment: match lora.assignment {
+                    LoraAssignment::Random => prepare::Assignment::Random,
+                    LoraAssignment::RoundRobin => prepare::Assignment::RoundRobin,
+                },
+            }),
             keep_prompt: self.output.prompts,
         }
     }
@@ -329,22 +349,10 @@ impl Target {
             http2: Some(self.http2),
             proxy: self.proxy.as_ref().map(ToString::to_string),
             test_connection: Some(self.test_connection),
+            ready_within: Some(Span(self.ready_within)),
+            profile: Some(self.profile),
+            request_id_prefix: self.request_id_prefix.clone(),
         }
-    }
-}
-
-impl Point {
-    fn to_config(&self) -> config::Point {
-        config::Point {
-            parallel: self.parallel.and_then(|n| u32::try_from(n.get()).ok()?.try_into().ok()),
-            rate: self.rate,
-            number: self.number,
-        }
-    }
-
-    /// All requests of the point, the warm-up included.
-    pub fn requests(&self) -> u64 {
-        self.number.get() + self.load.warmup.requests()
     }
 }
 
@@ -373,6 +381,7 @@ impl Dataset {
     fn specify(&self, spec: &mut Spec) {
         spec.name = self.name.clone();
         spec.path = self.path.clone();
+        spec.args = self.args.clone();
         spec.min_prompt_length = self.min_length;
         spec.max_prompt_length = self.max_length;
         spec.prefix_length = self.prefix_length;
@@ -396,6 +405,8 @@ impl Dataset {
     fn write(&self, prompts: &mut config::Prompts) {
         prompts.dataset = Some(self.name.clone());
         prompts.path = self.path.clone();
+        prompts.args = self.args.clone();
+        prompts.oversample = Some(self.oversample);
         prompts.offset = Some(self.offset);
         prompts.min_length = Some(self.min_length);
         prompts.max_length = Some(self.max_length);
@@ -421,9 +432,17 @@ impl Generation {
             temperature: options.temperature,
             top_p: options.top_p,
             top_k: options.top_k,
+            min_p: options.min_p,
+            presence_penalty: options.presence_penalty,
             frequency_penalty: options.frequency_penalty,
             repetition_penalty: options.repetition_penalty,
             logprobs: options.logprobs,
+            top_logprobs: options.top_logprobs,
+            limit_name: match options.limit {
+                LimitName::MaxTokens => None,
+                LimitName::MaxCompletionTokens => Some(config::LimitName::MaxCompletionTokens),
+            },
+            lora: self.lora.clone(),
             n: options.n.and_then(|n| n.try_into().ok()),
             seed: options.seed,
             stop: options.stop.clone(),
@@ -445,6 +464,7 @@ impl Output {
             prompts: Some(self.prompts),
             outputs: Some(self.outputs),
             debug: Some(self.debug),
+            vllm: None,
         }
     }
 }

@@ -1,9 +1,11 @@
 //! From what was typed to a plan: defaults applied, settings held against each other, variables looked up.
 //!
-//! Here, and in the two files below, every rule stands that concerns more than one setting. No connection is opened and no dataset is read; the only files
-//! touched are those whose contents are part of the plan (a prompt, a template), through [`Environment`].
+//! Here, and in the files below, every rule stands that concerns more than one setting. No connection is opened and no dataset
+//! is read; the only files touched are those whose contents are part of the plan (a prompt, a template), through [`Environment`].
 
+mod load;
 mod prompts;
+mod report;
 mod target;
 
 use std::io;
@@ -11,17 +13,15 @@ use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokometer_wire::Options;
-use tokometer_workload::arrivals::Arrivals;
-use tokometer_workload::load::{Load, Stop, Warmup};
+use tokometer_wire::{LimitName, Options};
 use tokometer_workload::seed::Seed;
 
 use crate::config::{self, Config};
 use crate::endpoint::Form;
 use crate::error::PlanError;
-use crate::plan::{Generation, Output, Plan, Point};
+use crate::plan::{Generation, Output, Plan};
 use crate::secret::refuse_secrets;
-use crate::written::{Amount, Between, Span};
+use crate::written::{Between, Span};
 use crate::yaml;
 
 /// What a plan needs of the world.
@@ -61,15 +61,10 @@ pub fn resolve(config: Config, environment: &dyn Environment) -> Result<Resolved
     };
     let (target, typed) = target::resolve(config.target, form, environment, &mut advice)?;
     let offset = config.prompts.offset.unwrap_or(0);
-    let warmup = config.load.warmup.unwrap_or(Amount::Count(0));
-    let duration = config.load.duration.map(|Span(length)| length);
-    if duration.is_some_and(|length| length.is_zero()) {
-        return Err(PlanError::at("load.duration", "a run of no length sends nothing")
-            .with_hint("leave it out to be limited by the number of requests alone"));
-    }
-    let points = points(&config.load.points, warmup, duration, seed, offset)?;
-    let prompts = prompts::resolve(config.prompts, typed, &target, environment, &mut advice)?;
-    advice.extend(points.iter().filter_map(partial_warmup).next());
+    let points = load::points(&config.load, seed, offset)?;
+    let prompts = prompts::resolve(config.prompts, typed, environment, &mut advice)?;
+    advice.extend(points.iter().filter_map(load::partial_warmup).next());
+    let report = report::resolve(config.output.vllm.clone(), &target)?;
     let plan = Plan {
         model: config.model.filter(|model| !model.is_empty()),
         tokenizer: config.tokenizer,
@@ -77,13 +72,16 @@ pub fn resolve(config: Config, environment: &dyn Environment) -> Result<Resolved
         workers: config.workers.map(to_usize),
         target,
         points,
-        warmup,
-        duration,
+        warmup: config.load.warmup.unwrap_or(load::NO_WARMUP),
+        warmup_apart: config.load.warmup_apart.unwrap_or(false),
+        duration: config.load.duration.map(|Span(length)| length),
         pause: config.load.pause.map_or(PAUSE, |Span(length)| length),
         drain: config.load.drain.map_or(DRAIN, |Span(length)| length),
+        probe_rate: config.load.probe_rate,
         prompts,
         generation: generation(config.generation)?,
         output: output(config.output)?,
+        report,
     };
     Ok(Resolved { plan, advice })
 }
@@ -95,63 +93,6 @@ pub fn resolve(config: Config, environment: &dyn Environment) -> Result<Resolved
 pub fn load(text: &str, file: &str, environment: &dyn Environment) -> Result<Resolved, PlanError> {
     let config = yaml::from_yaml(text, file)?;
     resolve(config, environment).map_err(|error| yaml::locate(error, text, file))
-}
-
-fn points(
-    config: &[config::Point],
-    warmup: Amount,
-    duration: Option<Duration>,
-    seed: Seed,
-    offset: u64,
-) -> Result<Vec<Point>, PlanError> {
-    if config.is_empty() {
-        return Err(PlanError::at("load.points", "there is no point to run")
-            .with_hint("for example - {parallel: 10, number: 100}"));
-    }
-    let mut offset = offset;
-    let mut points = Vec::with_capacity(config.len());
-    for (index, point) in config.iter().enumerate() {
-        if point.parallel.is_none() && point.rate.is_none() {
-            let setting = format!("load.points.{index}");
-            return Err(PlanError::at(
-                setting,
-                "has neither parallel nor rate, so nothing limits it",
-            )
-            .with_hint("parallel: 10 for ten requests at a time, rate: 5 for five a second"));
-        }
-        let requests = warmup.of(point.number.get());
-        let load = Load {
-            arrivals: match point.rate {
-                Some(rate) => Arrivals::Poisson { rate: rate.per_second() },
-                None => Arrivals::AtOnce,
-            },
-            in_flight: point.parallel.map(to_usize),
-            stop: Stop { requests: point.number.get(), after: duration },
-            warmup: match (requests, point.parallel) {
-                (0, _) => Warmup::None,
-                (n, Some(_)) => Warmup::Leading(n),
-                (n, None) => Warmup::Separate(n),
-            },
-        };
-        let seed = seed.at(index as u64);
-        let (parallel, rate, number) = (point.parallel.map(to_usize), point.rate, point.number);
-        points.push(Point { load, parallel, rate, number, seed, offset });
-        offset = offset.saturating_add(number.get());
-    }
-    Ok(points)
-}
-
-/// EvalScope's warning: a warm-up that covers only some of the places lets the rest begin cold, all at once.
-fn partial_warmup(point: &Point) -> Option<String> {
-    let parallel = point.parallel?.get();
-    match point.load.warmup {
-        Warmup::Leading(n) if n < parallel as u64 => Some(format!(
-            "a warm-up of {n} leaves {} of {parallel} places to begin cold with measured requests; \
-             one of {parallel} covers them all",
-            parallel as u64 - n
-        )),
-        _ => None,
-    }
 }
 
 fn generation(config: config::Generation) -> Result<Generation, PlanError> {
@@ -186,9 +127,16 @@ fn generation(config: config::Generation) -> Result<Generation, PlanError> {
         temperature: finite("temperature", config.temperature)?,
         top_p: finite("top_p", config.top_p)?,
         top_k: config.top_k,
+        min_p: finite("min_p", config.min_p)?,
+        presence_penalty: finite("presence_penalty", config.presence_penalty)?,
         frequency_penalty: finite("frequency_penalty", config.frequency_penalty)?,
         repetition_penalty: finite("repetition_penalty", config.repetition_penalty)?,
         logprobs: config.logprobs,
+        top_logprobs: config.top_logprobs,
+        limit: match config.limit_name {
+            None | Some(config::LimitName::MaxTokens) => LimitName::MaxTokens,
+            Some(config::LimitName::MaxCompletionTokens) => LimitName::MaxCompletionTokens,
+        },
         n: config.n.map(NonZeroU32::get),
         seed: config.seed,
         stop: config.stop,
@@ -196,7 +144,17 @@ fn generation(config: config::Generation) -> Result<Generation, PlanError> {
         stream: config.stream.unwrap_or(true),
         extra: config.extra,
     };
-    Ok(Generation { max_tokens: config.max_tokens, options })
+    if config.top_logprobs.is_some() && config.logprobs != Some(true) {
+        return Err(PlanError::at("generation.top_logprobs", "goes with log-probabilities only")
+            .with_hint("add logprobs: true"));
+    }
+    if let Some(lora) = &config.lora
+        && (lora.modules.is_empty() || lora.modules.iter().any(String::is_empty))
+    {
+        return Err(PlanError::at("generation.lora.modules", "names no adapter")
+            .with_hint("for example {modules: [lora-a, lora-b], assignment: round_robin}"));
+    }
+    Ok(Generation { max_tokens: config.max_tokens, lora: config.lora, options })
 }
 
 fn output(config: config::Output) -> Result<Output, PlanError> {
@@ -235,10 +193,12 @@ pub(crate) mod tests {
 
     use proptest::prelude::*;
     use serde_json::{Map, Value, json};
+    use tokometer_workload::arrivals::{self, Arrivals};
+    use tokometer_workload::load::Warmup;
 
     use super::*;
-    use crate::plan::Proxy;
-    use crate::written::Limit;
+    use crate::plan::{Pacing, Proxy, Ramp, Reporting};
+    use crate::written::{Amount, Burstiness, Limit, Pace, Rate};
 
     /// An environment with these variables and files, and the seed 7.
     #[derive(Default)]
@@ -329,15 +289,19 @@ prompts: {dataset: random}
             insecure: false
           http2: false
           test_connection: true
+          ready_within: 0s
+          profile: false
         load:
           points:
             - parallel: 1
               number: 10
           warmup: 0
+          warmup_apart: false
           pause: 5s
           drain: 30s
         prompts:
           dataset: random
+          oversample: true
           offset: 0
           min_length: 0
           max_length: 131072
@@ -384,10 +348,9 @@ prompts: {dataset: random}
         target.url: http://h/v1/completions is an endpoint of openai-completions, not of openai-chat
         hint: end it in /v1/chat/completions
         ");
-        insta::assert_snapshot!(refused("target: {url: 'http://h/v1/embeddings'}"), @"
-        target.url: this version does not speak the API behind /embeddings
-        hint: it speaks chat/completions and completions
-        ");
+        assert!(refused("target: {url: 'http://h/v1/systemone'}").starts_with(
+            "target.url: this version does not speak the API behind /systemone\nhint: it speaks chat/completions, completions"
+        ));
         insta::assert_snapshot!(refused("target: {api: openai-chatt}"), @"
         target.api: there is no API openai-chatt
         hint: did you mean openai-chat?
@@ -435,6 +398,139 @@ prompts: {dataset: random}
         assert_eq!([points[0].offset, points[1].offset], [0, 10]);
     }
 
+    fn one_point(point: &str) -> crate::Point {
+        let resolved = plan_of(&format!("load: {{points: [{point}]}}")).unwrap();
+        resolved.plan.points.into_iter().next().unwrap()
+    }
+
+    #[test]
+    fn every_pacing_becomes_its_arrivals() {
+        let arrivals = |point: &str| one_point(point).load.arrivals;
+        assert_eq!(arrivals("{rate: inf, number: 5}"), Arrivals::AtOnce);
+        assert_eq!(arrivals("{rate: inf, parallel: 2, number: 5}"), Arrivals::AtOnce);
+        assert_eq!(
+            arrivals("{rate: 5, burstiness: 1, number: 5}"),
+            Arrivals::Poisson { rate: 5.0 }
+        );
+        assert_eq!(
+            arrivals("{rate: 5, burstiness: 0.5, number: 5}"),
+            Arrivals::Gamma { rate: 5.0, burstiness: 0.5 }
+        );
+        assert_eq!(
+            arrivals("{rate: 5, burstiness: inf, number: 5}"),
+            Arrivals::Constant { rate: 5.0 }
+        );
+        let ramp = "{ramp: {shape: exponential, from: 1, to: 50}, burstiness: 2, number: 5}";
+        let exponential = arrivals::Ramp {
+            shape: arrivals::Shape::Exponential,
+            from: 1.0,
+            to: 50.0,
+            burstiness: 2.0,
+        };
+        assert_eq!(arrivals(ramp), Arrivals::Ramp(exponential));
+        let recorded = one_point("{recorded: true, number: 5}");
+        assert_eq!((recorded.pacing, recorded.load.arrivals), (Pacing::Recorded, Arrivals::AtOnce));
+    }
+
+    #[test]
+    fn without_cap_and_rate_all_requests_are_in_flight_at_once() {
+        let at_once = |point: &str| one_point(point).at_once();
+        assert_eq!(at_once("{rate: inf, number: 500}"), Some(500));
+        assert_eq!(at_once("{parallel: 7, number: 500}"), Some(7));
+        assert_eq!(at_once("{rate: 9, number: 500}"), None);
+        assert_eq!(one_point("{rate: inf, number: 500}").load.in_flight, None);
+    }
+
+    #[test]
+    fn a_ramp_may_fall_and_begin_at_zero() {
+        let ramp = |from, to| Ramp { shape: config::RampShape::Linear, from, to, burstiness: None };
+        let pacing = |point: &str| one_point(point).pacing;
+        assert_eq!(
+            pacing("{ramp: {shape: linear, from: 9, to: 1}, number: 5}"),
+            Pacing::Ramp(ramp(9.0, 1.0))
+        );
+        assert_eq!(
+            pacing("{ramp: {shape: linear, from: 0, to: 1}, parallel: 3, number: 5}"),
+            Pacing::Ramp(ramp(0.0, 1.0))
+        );
+    }
+
+    #[test]
+    fn a_warm_up_apart_is_awaited_in_closed_loop_too() {
+        let warmup = |changes: &str| plan_of(changes).unwrap().plan.points[0].load.warmup;
+        assert_eq!(warmup("load: {warmup: 3}"), Warmup::Leading(3));
+        assert_eq!(warmup("load: {warmup: 3, warmup_apart: true}"), Warmup::Separate(3));
+    }
+
+    #[test]
+    fn pacing_that_contradicts_itself_is_refused() {
+        let refused = |point: &str| refused(&format!("load: {{points: [{point}]}}"));
+        insta::assert_snapshot!(refused("{rate: 5, ramp: {shape: linear, from: 1, to: 2}, number: 5}"), @"
+        load.points.0.ramp: stands beside a rate
+        hint: leave out one of them
+        ");
+        insta::assert_snapshot!(refused("{rate: 5, recorded: true, number: 5}"), @"
+        load.points.0.recorded: stands beside a rate, and the dataset's moments are one
+        hint: leave out one of them
+        ");
+        insta::assert_snapshot!(refused("{parallel: 5, burstiness: 2, number: 5}"), @"
+        load.points.0.burstiness: shapes the gaps of a rate, and there is none
+        hint: give a rate as well, or leave it out
+        ");
+        insta::assert_snapshot!(refused("{ramp: {shape: exponential, from: 0, to: 2}, number: 5}"), @"
+        load.points.0.ramp.from: an exponential ramp never reaches zero, nor leaves it
+        hint: give a small rate such as 0.1, or a linear ramp
+        ");
+        insta::assert_snapshot!(refused("{ramp: {shape: linear, from: 0, to: 0}, number: 5}"), @"
+        load.points.0.ramp.to: a ramp from zero to zero sends nothing
+        hint: for example {shape: linear, from: 1, to: 50}
+        ");
+        insta::assert_snapshot!(refused("{ramp: {shape: linear, from: -1, to: 2}, number: 5}"), @"
+        load.points.0.ramp.from: must be a number of requests per second, not negative
+        hint: for example {shape: linear, from: 1, to: 50}
+        ");
+    }
+
+    #[test]
+    fn reports_in_vllms_manner_have_its_defaults() {
+        let plan = plan_of("output: {vllm: {}}").unwrap().plan;
+        let Reporting::Vllm(told) = plan.report else { panic!("not vLLM's") };
+        assert_eq!(told.percentile_metrics, ["ttft", "tpot", "itl"]);
+        assert_eq!((told.percentiles, told.timeline_itl_thresholds), (vec![99.0], [25.0, 50.0]));
+        assert_eq!((told.backend.as_str(), told.tokenizer_id), ("openai-chat", true));
+        assert_eq!(plan_of("{}").unwrap().plan.report, Reporting::Evalscope);
+    }
+
+    #[test]
+    fn what_reports_cannot_show_is_refused() {
+        let refused = |told: &str| refused(&format!("output: {{vllm: {told}}}"));
+        insta::assert_snapshot!(refused("{percentile_metrics: [ttft, latency]}"), @"
+        output.vllm.percentile_metrics: there is no metric latency
+        hint: there are ttft, tpot, itl, e2el, client_queue_time, e2el_including_client_queue
+        ");
+        insta::assert_snapshot!(refused("{percentiles: [50, 101]}"), @"
+        output.vllm.percentiles: 101 is no percentile: they go from 0 to 100
+        hint: for example 50, 90 and 99
+        ");
+        insta::assert_snapshot!(refused("{goodput: {itl: 5}}"), @"
+        output.vllm.goodput.itl: itl is no metric of goodput
+        hint: a request is judged by ttft, tpot, e2el
+        ");
+        insta::assert_snapshot!(refused("{goodput: {ttf: 5}}"), @"
+        output.vllm.goodput.ttf: ttf is no metric of goodput
+        hint: did you mean ttft? there are ttft, tpot, e2el
+        ");
+        insta::assert_snapshot!(refused("{goodput: {ttft: -5}}"), @"
+        output.vllm.goodput.ttft: must be a number of milliseconds, not negative
+        hint: for example ttft: 500
+        ");
+        insta::assert_snapshot!(refused("{metadata: {tp: [1]}}"), @"output.vllm.metadata.tp: must be a text");
+        insta::assert_snapshot!(refused("{timeline_itl_thresholds: [50, 25]}"), @"
+        output.vllm.timeline_itl_thresholds: must be two numbers of milliseconds, the smaller one first
+        hint: for example [25, 50]
+        ");
+    }
+
     #[test]
     fn secrets_are_sent_and_never_shown() {
         let changes =
@@ -463,7 +559,7 @@ prompts: {dataset: random}
         ");
         insta::assert_snapshot!(refused("load: {points: [{number: 5}]}"), @"
         load.points.0: has neither parallel nor rate, so nothing limits it
-        hint: parallel: 10 for ten requests at a time, rate: 5 for five a second
+        hint: parallel: 10 for ten requests at a time, rate: 5 for five a second, rate: inf for all at once
         ");
         insta::assert_snapshot!(refused("load: {duration: 0}"), @"
         load.duration: a run of no length sends nothing
@@ -617,23 +713,49 @@ prompts: {dataset: random}
     }
 
     prop_compose! {
+        fn point()(
+            kind in 0..8_u8,
+            parallel in 1..9999_u32,
+            rate in 0.001..1e6_f64,
+            burstiness in prop::option::of(prop_oneof![0.01..50.0_f64, Just(f64::INFINITY)]),
+            to in 0.0..1e6_f64,
+            number in 1..u64::MAX / 8,
+        ) -> config::Point {
+            let linear = config::Ramp { shape: config::RampShape::Linear, from: rate, to };
+            let paced = !matches!(kind, 0 | 3 | 6);
+            config::Point {
+                parallel: NonZeroU32::new(parallel).filter(|_| matches!(kind, 0 | 2 | 5 | 7)),
+                rate: match kind {
+                    1 | 2 => Rate::new(rate).map(Pace::Rate),
+                    3 => Some(Pace::AtOnce),
+                    _ => None,
+                },
+                burstiness: burstiness.filter(|_| paced).and_then(Burstiness::new),
+                ramp: matches!(kind, 4 | 5 | 7).then_some(linear),
+                recorded: (kind == 6).then_some(true),
+                number: number.try_into().unwrap(),
+            }
+        }
+    }
+
+    prop_compose! {
         fn load_config()(
-            points in prop::collection::vec((0..3_u8, 1..9999_u32, 0.001..1e6_f64, 1..u64::MAX / 8), 1..4),
+            points in prop::collection::vec(point(), 1..4),
+            apart in any::<bool>(),
+            probes in prop::option::of(0.001..1e3_f64),
             warmup in prop::option::of(prop_oneof![0.0..1.0_f64, (1..99_u32).prop_map(f64::from)]),
             duration in prop::option::of(1..10_u64.pow(9)),
             pause in prop::option::of(0..10_u64.pow(9)),
         ) -> config::Load {
             let micros = |micros| Span(Duration::from_micros(micros));
             config::Load {
-                points: points.into_iter().map(|(kind, parallel, rate, number)| config::Point {
-                    parallel: NonZeroU32::new(parallel).filter(|_| kind != 1),
-                    rate: crate::Rate::new(rate).filter(|_| kind != 0),
-                    number: number.try_into().unwrap(),
-                }).collect(),
+                points,
+                warmup_apart: Some(apart),
+                probe_rate: probes.and_then(Rate::new),
                 warmup: warmup.and_then(Amount::from_number),
                 duration: duration.map(micros),
                 pause: pause.map(micros),
-                drain: None,
+                ..config::Load::default()
             }
         }
     }
@@ -721,6 +843,17 @@ prompts: {dataset: random}
         assert!(settings.len() > 50, "{settings:?}");
         for setting in settings {
             assert!(documented.contains(&format!("| `{setting}` |")), "{setting}");
+        }
+    }
+
+    #[test]
+    fn every_dataset_and_every_api_is_documented() {
+        let documented = include_str!("../../../docs/plan.md");
+        for api in tokometer_wire::APIS {
+            assert!(documented.contains(&format!("| `{}` |", api.name())), "{}", api.name());
+        }
+        for dataset in tokometer_workload::dataset::DATASETS {
+            assert!(documented.contains(&format!("`{}`", dataset.name)), "{}", dataset.name);
         }
     }
 

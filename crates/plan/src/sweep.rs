@@ -7,7 +7,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 
 use crate::PlanError;
 use crate::config::Point;
-use crate::written::Rate;
+use crate::written::{Pace, Rate};
 
 /// The points of a closed loop: so many requests in flight, for so many requests; `rate` paces each of them, if given.
 ///
@@ -19,7 +19,10 @@ pub fn closed(
     rate: Option<Rate>,
 ) -> Result<Vec<Point>, PlanError> {
     let points = zip("--parallel", parallel, number)?;
-    Ok(points.map(|(&parallel, number)| Point { parallel: Some(parallel), rate, number }).collect())
+    let rate = rate.map(Pace::Rate);
+    Ok(points
+        .map(|(&parallel, number)| Point { parallel: Some(parallel), rate, ..point(number) })
+        .collect())
 }
 
 /// The points of an open loop: so many requests a second, for so many requests.
@@ -28,7 +31,14 @@ pub fn closed(
 /// If the lists are of unequal length.
 pub fn open(rate: &[Rate], number: &[NonZeroU64]) -> Result<Vec<Point>, PlanError> {
     let points = zip("--rate", rate, number)?;
-    Ok(points.map(|(&rate, number)| Point { parallel: None, rate: Some(rate), number }).collect())
+    Ok(points
+        .map(|(&rate, number)| Point { rate: Some(Pace::Rate(rate)), ..point(number) })
+        .collect())
+}
+
+/// So many requests, and nothing said of when.
+const fn point(number: NonZeroU64) -> Point {
+    Point { parallel: None, rate: None, burstiness: None, ramp: None, recorded: None, number }
 }
 
 fn zip<'l, T: Copy + Shown>(

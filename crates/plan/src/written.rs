@@ -24,6 +24,20 @@ pub struct Limit(pub Option<Duration>);
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Rate(f64);
 
+/// How fast a point sends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Pace {
+    /// As fast as its cap lets it; without a cap all at once. Written `inf`.
+    AtOnce,
+    /// So many requests per second.
+    Rate(Rate),
+}
+
+/// How even the gaps between requests are, above zero: the shape of the gamma distribution that they follow. Infinite where all
+/// are of the same length.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct Burstiness(f64);
+
 /// A number of requests: a count, or a share of the requests asked for (`0.1`, `10%`).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Amount {
@@ -45,6 +59,28 @@ impl Rate {
 
     /// Requests per second.
     pub const fn per_second(self) -> f64 {
+        self.0
+    }
+}
+
+impl Pace {
+    /// From requests per second. `None` unless above zero.
+    pub fn new(per_second: f64) -> Option<Self> {
+        match per_second {
+            f64::INFINITY => Some(Self::AtOnce),
+            finite => Rate::new(finite).map(Self::Rate),
+        }
+    }
+}
+
+impl Burstiness {
+    /// From the shape. `None` unless above zero.
+    pub fn new(shape: f64) -> Option<Self> {
+        (shape > 0.0).then_some(Self(shape))
+    }
+
+    /// The shape; infinite where gaps are constant.
+    pub const fn shape(self) -> f64 {
         self.0
     }
 }
@@ -78,6 +114,12 @@ impl Between {
     pub const fn bounds(self) -> (u32, u32) {
         (self.0, self.1)
     }
+}
+
+/// `inf` as people write it.
+fn infinity(text: &str) -> Option<f64> {
+    let text = text.trim().to_ascii_lowercase();
+    matches!(text.as_str(), "inf" | "+inf" | ".inf" | "+.inf" | "infinity").then_some(f64::INFINITY)
 }
 
 impl FromStr for Span {
@@ -175,6 +217,24 @@ impl Serialize for Rate {
     }
 }
 
+impl Serialize for Pace {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::AtOnce => serializer.serialize_str("inf"),
+            Self::Rate(rate) => rate.serialize(serializer),
+        }
+    }
+}
+
+impl Serialize for Burstiness {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            f64::INFINITY => serializer.serialize_str("inf"),
+            shape => serializer.serialize_f64(shape),
+        }
+    }
+}
+
 impl Serialize for Amount {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match *self {
@@ -251,6 +311,20 @@ impl<'de> Deserialize<'de> for Rate {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let written = Written { expected: RATE, number: Self::new, text: |_| None };
         deserializer.deserialize_any(written)
+    }
+}
+
+impl<'de> Deserialize<'de> for Pace {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = |text: &str| infinity(text).and_then(Self::new);
+        deserializer.deserialize_any(Written { expected: PACE, number: Self::new, text })
+    }
+}
+
+impl<'de> Deserialize<'de> for Burstiness {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = |text: &str| infinity(text).and_then(Self::new);
+        deserializer.deserialize_any(Written { expected: BURSTINESS, number: Self::new, text })
     }
 }
 
@@ -347,6 +421,22 @@ schema!(
     json_schema!({ "description": RATE, "type": "number", "exclusiveMinimum": 0 })
 );
 schema!(
+    Pace,
+    "Pace",
+    json_schema!({
+        "description": PACE,
+        "anyOf": [{ "type": "number", "exclusiveMinimum": 0 }, { "const": "inf" }],
+    })
+);
+schema!(
+    Burstiness,
+    "Burstiness",
+    json_schema!({
+        "description": BURSTINESS,
+        "anyOf": [{ "type": "number", "exclusiveMinimum": 0 }, { "const": "inf" }],
+    })
+);
+schema!(
     Amount,
     "Amount",
     json_schema!({
@@ -376,6 +466,8 @@ schema!(
 
 const SPAN: &str = "a length of time such as 500ms, 10s, 2m or 6h, or a number of seconds";
 const LIMIT: &str = "a length of time such as 500ms, 10s, 2m or 6h, a number of seconds, or none";
+const PACE: &str = "a number of requests per second above zero, or inf";
+const BURSTINESS: &str = "a number above zero, or inf";
 const RATE: &str = "a number of requests per second above zero";
 const AMOUNT: &str = "a number of requests, or a share of them such as 0.1 or 10%";
 const BETWEEN: &str = "a number of tokens, or [least, most]";

@@ -82,6 +82,8 @@ fn explain(error: &Error, file: &str) -> PlanError {
             Some(key) => PlanError::new(format!("{key} stands here twice")),
             None => PlanError::new("a key stands here twice"),
         },
+        Error::NonFiniteFloat { .. } => PlanError::new("expected a finite number")
+            .with_hint("where a rate or a burstiness has no bound, the word is inf"),
         Error::MultipleDocuments { .. } => PlanError::new("a plan is one YAML document"),
         Error::Message { msg, .. } => PlanError::new(msg.clone()),
         Error::Unexpected { expected, .. } => {
@@ -246,6 +248,10 @@ mod tests {
         insta::assert_snapshot!(refused("prompts:\n  fit: {mode: squeeze}\n"), @"
         plan.yaml:2:15: unknown value squeeze
         hint: one of: cap, drop
+        ");
+        insta::assert_snapshot!(refused("load:\n  points: [{rate: .inf, number: 5}]\n"), @"
+        plan.yaml:2:19: expected a finite number
+        hint: where a rate or a burstiness has no bound, the word is inf
         ");
         insta::assert_snapshot!(refused("seed: -4\n"), @"
         plan.yaml:1:7: expected a whole number, not negative

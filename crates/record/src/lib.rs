@@ -11,7 +11,7 @@ mod record;
 pub use failure::{Failure, FailureKind, Phase as TimeoutPhase};
 pub use log::{
     ClientUse, Count, End, Header, Line, LogError, Point, PointEnd, PointLog, Pulse, Reader,
-    RunLog, VERSION, Writer, read,
+    RunLog, Scrape, VERSION, Writer, read,
 };
 pub use offset::Offset;
 pub use record::{

@@ -4,7 +4,7 @@
 //! [`Record`]s, in the order in which requests ended, and a [`Pulse`] each second. A line that was cut off by a crash is the
 //! last one and is passed over. The log never holds a secret: whoever makes the header leaves them out.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -30,6 +30,8 @@ pub enum Line {
     Count(Count),
     /// The client's own state, about once a second.
     Pulse(Pulse),
+    /// What the server said of itself, at one moment.
+    Scrape(Scrape),
     /// A point of the sweep ended.
     PointEnd(PointEnd),
     /// The run ended.
@@ -119,6 +121,16 @@ pub struct Pulse {
     pub cpu: u64,
 }
 
+/// What the server's `/metrics` said at one moment: samples by name and labels, as they stood there
+/// (`vllm:spec_decode_num_drafts_total{engine="0"}`).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Scrape {
+    /// The moment.
+    pub at: Offset,
+    /// The samples that were kept.
+    pub samples: BTreeMap<String, f64>,
+}
+
 /// What the client used during a point.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClientUse {
@@ -147,6 +159,9 @@ pub struct PointEnd {
     pub at: Offset,
     /// Whether everything the plan asked for was sent and awaited. False after an interruption.
     pub complete: bool,
+    /// When the schedule of the measured requests began: before the first gap, where arrivals are paced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured_from: Option<Offset>,
     /// What the client used.
     pub client: ClientUse,
 }
@@ -234,6 +249,8 @@ pub struct PointLog {
     pub records: Vec<Record>,
     /// The client's state over time.
     pub pulses: Vec<Pulse>,
+    /// What the server said of itself, in order.
+    pub scrapes: Vec<Scrape>,
     /// The point's end; `None` if the program was killed, or still runs.
     pub end: Option<PointEnd>,
 }
@@ -370,6 +387,7 @@ pub fn read(path: &Path) -> Result<RunLog, LogError> {
                     point,
                     records: Vec::new(),
                     pulses: Vec::new(),
+                    scrapes: Vec::new(),
                     end: None,
                 });
             }
@@ -385,6 +403,9 @@ pub fn read(path: &Path) -> Result<RunLog, LogError> {
                 }
             }
             Line::Pulse(pulse) => log.points.last_mut().ok_or_else(misplaced)?.pulses.push(pulse),
+            Line::Scrape(scrape) => {
+                log.points.last_mut().ok_or_else(misplaced)?.scrapes.push(scrape);
+            }
             Line::PointEnd(end) => log.points.last_mut().ok_or_else(misplaced)?.end = Some(end),
             Line::End(end) => log.end = Some(end),
         }
@@ -419,6 +440,8 @@ mod tests {
             prompt_tokens: PromptTokens { local: Some(7), server: None, cached: None },
             output_tokens: Some(OutputTokens { count: 1, source: TokenSource::ChunkCount }),
             asked_output: None,
+            audio: None,
+            inputs: None,
             finish_reason: Some("stop".into()),
             request_id: format!("r-{index}"),
             prompt: None,

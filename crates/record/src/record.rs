@@ -49,6 +49,12 @@ pub struct Record {
     /// Tokens that the plan asked for, where it asked for an exact number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_output: Option<u32>,
+    /// How long the audio of the prompt plays, where it has any (nanoseconds in the log).
+    #[serde(default, with = "maybe_nanos", skip_serializing_if = "Option::is_none")]
+    pub audio: Option<Duration>,
+    /// How many inputs it bore, where it is of a kind that can bear several: texts to embed, documents to rank.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<u32>,
     /// The server's reason for ending the output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finish_reason: Option<String>,
@@ -95,6 +101,8 @@ pub enum Phase {
     Warmup,
     /// Measured.
     Measured,
+    /// Sent beside the load to feel the service's pulse; kept in the log, and in figures of its own alone.
+    Probe,
 }
 
 /// How a request ended.
@@ -155,6 +163,9 @@ pub enum Channel {
     /// A refusal.
     #[serde(rename = "x")]
     Refusal,
+    /// The result of a request that generates nothing: embeddings, scores.
+    #[serde(rename = "o")]
+    Result,
 }
 
 // A chunk is written as `[at, tokens, channel]`: there are very many of them.
@@ -231,5 +242,28 @@ mod nanos {
         deserializer: D,
     ) -> Result<Duration, D::Error> {
         u64::deserialize(deserializer).map(Duration::from_nanos)
+    }
+}
+
+mod maybe_nanos {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[expect(clippy::ref_option, reason = "the form that serde asks for")]
+    pub(super) fn serialize<S: Serializer>(
+        length: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match length {
+            Some(length) => super::nanos::serialize(length, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<u64>::deserialize(deserializer)?.map(Duration::from_nanos))
     }
 }

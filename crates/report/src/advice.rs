@@ -21,6 +21,7 @@ impl Settings {
     const fn of(dialect: &str) -> &'static Self {
         match dialect.as_bytes() {
             b"evalscope" => &Self::EVALSCOPE,
+            b"vllm" => &Self::VLLM,
             _ => &Self::PLAIN,
         }
     }
@@ -34,6 +35,13 @@ impl Settings {
         authority: "--ca-cert",
         any_certificate: "--insecure",
         parallel: "--parallel",
+    };
+
+    const VLLM: Self = Self {
+        key: "OPENAI_API_KEY, or the header that --header gives",
+        any_certificate: "--insecure",
+        parallel: "--max-concurrency",
+        ..Self::PLAIN
     };
 
     const PLAIN: Self = Self {

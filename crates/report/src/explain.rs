@@ -3,7 +3,7 @@
 //! Deliberately not why requests failed, nor the verdict: those have places of their own.
 
 use tokometer_metrics::catalog::{
-    CACHE_HIT_RATE, DNS_TIME, ICL, ITL, TCP_TIME, TLS_TIME, TOKENS_PER_CHUNK,
+    CACHE_HIT_RATE, DNS_TIME, ICL, ITL, PREFIX_CACHE_HIT_RATE, TCP_TIME, TLS_TIME, TOKENS_PER_CHUNK,
 };
 use tokometer_metrics::summary::{Ending, PointSummary};
 use tokometer_metrics::{LengthCheck, LengthExample};
@@ -26,6 +26,7 @@ pub(crate) enum About {
     Ending,
     Duration,
     Warmup,
+    Restart,
     Stall,
     Uncounted,
     TokenSource,
@@ -44,6 +45,7 @@ pub(crate) fn notes(header: &Header, summary: &PointSummary) -> Vec<Note> {
         (About::Ending, ending(summary)),
         (About::Duration, cut_by_duration(summary)),
         (About::Warmup, warmup(summary)),
+        (About::Restart, restart(summary)),
         (About::Stall, stall(summary)),
         (About::Uncounted, uncounted(summary)),
         (About::TokenSource, token_source(header, summary)),
@@ -100,6 +102,14 @@ fn warmup(summary: &PointSummary) -> Option<String> {
             "{} of {of} of the warm-up failed: the server was not warm when it was measured.",
             count(counts.warmup_failed)
         )
+    })
+}
+
+fn restart(summary: &PointSummary) -> Option<String> {
+    summary.server.restarted.then(|| {
+        "A counter of the server's went down during the load: it was restarted, or its metrics were, and what its counters would \
+         have told (speculation, diffusion, prefix cache) is left out."
+            .to_owned()
     })
 }
 
@@ -256,7 +266,8 @@ fn range(check: &LengthCheck) -> String {
 
 fn streaming(summary: &PointSummary) -> Option<String> {
     let counts = summary.counts;
-    let whole = counts.measured - counts.streamed;
+    // A result is not a response that could have been streamed.
+    let whole = if counts.results > 0 { 0 } else { counts.measured - counts.streamed };
     (whole > 0).then(|| match counts.streamed {
         0 => "Without streaming there is no first token to time: TTFT, TPOT and ITL are not applicable.".to_owned(),
         _ => format!(
@@ -280,7 +291,8 @@ fn tokens_per_chunk(summary: &PointSummary) -> Option<String> {
 }
 
 fn cache(summary: &PointSummary) -> Option<String> {
-    let rate = summary.figure(&CACHE_HIT_RATE).filter(|&rate| rate >= WARM_CACHE)?;
+    let rate = summary.figure(&PREFIX_CACHE_HIT_RATE).or_else(|| summary.figure(&CACHE_HIT_RATE));
+    let rate = rate.filter(|&rate| rate >= WARM_CACHE)?;
     Some(format!(
         "The server took {}% of the prompt tokens from its prefix cache: TTFT is that of partly known prompts.",
         fixed(rate, 1)
@@ -317,7 +329,7 @@ fn connections(summary: &PointSummary) -> Option<String> {
 pub(crate) const SEVERAL_TOKENS: f64 = 1.05;
 
 /// A cache that answers this many per cent of the prompt tokens makes a difference: the line at which vLLM's client warns.
-const WARM_CACHE: f64 = 1.0;
+pub(crate) const WARM_CACHE: f64 = 1.0;
 
 #[cfg(test)]
 mod tests {
@@ -348,6 +360,8 @@ mod tests {
             prompt_tokens: PromptTokens { local: None, server: prompt, cached: None },
             output_tokens: output.map(|source| OutputTokens { count: 4, source }),
             asked_output: None,
+            audio: None,
+            inputs: None,
             finish_reason: None,
             request_id: String::new(),
             prompt: None,
@@ -355,7 +369,7 @@ mod tests {
         });
         let records: Vec<Record> = records.collect();
         let point = Point { requests: records.len() as u64, ..Point::default() };
-        summarize(&PointLog { point, records, pulses: Vec::new(), end: None })
+        summarize(&PointLog { point, records, pulses: Vec::new(), scrapes: Vec::new(), end: None })
     }
 
     #[test]

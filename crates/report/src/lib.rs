@@ -4,9 +4,11 @@
 //! converted here and only here. No figure is computed here: whatever is printed is defined in `tokometer-metrics`.
 
 mod advice;
+pub mod compare;
 pub mod dialect;
 mod explain;
 mod failing;
+pub mod figure;
 mod grid;
 pub mod json;
 mod label;
@@ -17,6 +19,7 @@ mod trust;
 use std::io;
 use std::path::{Component, Path};
 
+use dialect::Told;
 use tokometer_metrics::summary::summarize;
 use tokometer_record::RunLog;
 
@@ -41,8 +44,9 @@ pub fn rebuild(run_dir: &Path, log: &RunLog, style: Style) -> io::Result<String>
     for point in &log.points {
         let summary = summarize(point);
         let folder = run_dir.join(folder_name(&point.point.name)?);
-        (dialect.write_point)(&folder, &log.header, &summary)?;
-        text.push_str(&(dialect.point_text)(&log.header, &summary, style));
+        let told = Told { header: &log.header, log: point, summary: &summary };
+        (dialect.write_point)(&folder, &told)?;
+        text.push_str(&(dialect.point_text)(&told, style));
         text.push('\n');
         summaries.push(summary);
     }

@@ -1,4 +1,4 @@
-//! The endpoints beside generation: `/v1/models`, `/tokenize`, `/detokenize`, `/version`.
+//! The endpoints beside those of the APIs: what the server is, what it counted, and the switches that do nothing here.
 //!
 //! They answer with vLLM's fields. Deliberately free of moments: none of them is ever timed.
 
@@ -8,6 +8,21 @@ use tokometer_wire::Message;
 
 use crate::refusal::Refusal;
 use crate::server::Server;
+
+/// The paths beside those of the APIs, and what is there, for help texts.
+pub const PATHS: &[(&str, &str)] = &[
+    ("/v1/models", "the models that are served"),
+    ("/health", "an empty success"),
+    ("/version", "the simulator's version"),
+    ("/metrics", "tokens and requests so far, as Prometheus reads them, with vLLM's names"),
+    ("/tokenize", "the tokens of a text or a conversation"),
+    ("/detokenize", "the text of tokens"),
+    ("/reset_prefix_cache", "a success; there is no cache"),
+    ("/reset_mm_cache", "a success; there is no cache"),
+    ("/reset_encoder_cache", "a success; there is no cache"),
+    ("/start_profile", "a success; nothing is profiled"),
+    ("/stop_profile", "a success; nothing is profiled"),
+];
 
 /// What a request of `/tokenize` says: a text, or a conversation.
 #[derive(Deserialize)]
@@ -44,6 +59,11 @@ pub(crate) fn models(server: &Server) -> Value {
         names => names.iter().map(|name| card(name)).collect(),
     };
     json!({ "object": "list", "data": cards })
+}
+
+/// `/reset_prefix_cache` and its like: there is no cache, so that every request finds it as good as reset.
+pub(crate) fn reset() -> Value {
+    json!({ "success": true })
 }
 
 /// `/version`.

@@ -79,9 +79,10 @@ impl Reply {
     /// A response that is not streamed and is due now.
     pub(crate) fn whole(
         whole: playback::Whole,
-        entry: Entry,
+        mut entry: Entry,
         (line, sharing): (Arc<Line>, Sharing),
     ) -> Self {
+        entry.finished(Some(whole.finish));
         let ending = if whole.reset { Ending::Reset(sharing) } else { Ending::Complete };
         Self::Whole(Whole { bytes: whole.bytes, told: Some((entry, whole.tokens)), line, ending })
     }
@@ -190,6 +191,7 @@ impl Stream {
     fn hand_over(&mut self, tokens: SmallVec<[u32; 2]>, last: bool) {
         if last {
             self.ended = true;
+            self.entry.finished(self.playback.finish());
         } else if self.sharing == Sharing::Alone {
             self.line.depart();
             self.departed = Some(tokens);

@@ -1,7 +1,6 @@
-//! The endpoints that generate, one for each API of `wire`: from the bytes of a request to a response under way.
+//! The endpoints of the APIs of `wire`: from the bytes of a request to a response under way.
 //!
-//! Deliberately knows no API by name, one default of vLLM's excepted: what a request says and what an event looks like is for the
-//! codecs to know.
+//! Deliberately knows no API by name: what a request says and what an event looks like is for the codecs to know.
 
 use std::io;
 use std::sync::Arc;
@@ -9,11 +8,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use hyper::header::{HeaderMap, HeaderValue};
-use hyper::{Response, StatusCode};
+use hyper::{Response, StatusCode, Uri};
 use rand::Rng;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
-use tokometer_wire::{Api, Asked, Prompt};
+use tokometer_wire::{Answers, Api, Asked, Input, Prompt};
 
 use crate::body::{Reply, Sharing};
 use crate::faults::{Given, Kind};
@@ -27,6 +26,7 @@ use crate::truth::Served;
 
 /// A request that was read to its end.
 pub(crate) struct Read {
+    pub(crate) uri: Uri,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     /// When its last bytes were read.
@@ -66,17 +66,18 @@ pub(crate) async fn generate(
     }
     let page = given.has(Kind::NotJson);
     let begun = match asked {
-        Ok(()) => begin(server, api, &read.body, given, (number, &request_id)).await,
+        Ok(()) => begin(server, api, &read, given, (number, &request_id)).await,
         Err(error) => Err(Refusal::unreadable(&error)),
     };
     let (playback, form) = match begun {
         Ok(begun) => begun,
         Err(refusal) => {
             entry.answered(refusal.status.as_u16());
-            return Ok(refusal.respond(read.line));
+            return Ok(refusal.of(api).respond(read.line));
         }
     };
     entry.answered(StatusCode::OK.as_u16());
+    entry.begun(&server.tally, playback.prompt_tokens());
     if page {
         let reply = Reply::plain(Bytes::from_static(PAGE), read.line);
         return Ok(respond(StatusCode::OK, HeaderValue::from_static("text/html"), reply));
@@ -105,22 +106,30 @@ enum Form {
 async fn begin(
     server: &Arc<Server>,
     api: &'static dyn Api,
-    body: &Bytes,
+    read: &Read,
     given: Given,
     (number, request_id): (u64, &str),
 ) -> Result<(Playback, Form), Refusal> {
     if let Some(status) = given.status() {
         return Err(Refusal::fault(status));
     }
-    let mut asked = api.parse(body).map_err(|error| Refusal::unreadable(&error))?;
+    let mut asked = api.parse(&read.body).map_err(|error| Refusal::unreadable(&error))?;
     server.check_model(asked.model.as_deref())?;
-    // vLLM's completions say little unless they are asked to; its chat goes on to the end of the context.
-    let usual = (api.name() == "openai-completions").then_some(COMPLETION_TOKENS);
-    asked.max_tokens = asked.max_tokens.or(usual);
-    check_limits(&asked, server.options.max_model_len)?;
+    if api.whole_path() != api.path() {
+        asked.stream = read.uri.path() != api.whole_path();
+    }
+    // Some servers say little unless they are asked to; vLLM's chat goes on to the end of the context.
+    asked.max_tokens = asked.max_tokens.or(api.usual_limit());
+    let generates = api.answers() == Answers::Output;
+    if generates {
+        check_limits(&asked, server.options.max_model_len)?;
+    }
     let prompt = std::mem::replace(&mut asked.prompt, Prompt::Tokens(Vec::new()));
-    let prompt_tokens = count(server, prompt, body.len()).await?;
-    check_context(&asked, prompt_tokens, server.options.max_model_len)?;
+    let inputs = if generates { Vec::new() } else { inputs(&prompt) };
+    let prompt_tokens = count(server, prompt, read.body.len()).await?;
+    if generates {
+        check_context(&asked, prompt_tokens, server.options.max_model_len)?;
+    }
     if !asked.stream && given.has(Kind::ErrorEvent) {
         return Err(Refusal::internal(ERROR));
     }
@@ -134,10 +143,7 @@ async fn begin(
     };
     let head = Head {
         api,
-        id: format!(
-            "{}-{request_id}",
-            if api.name() == "openai-chat" { "chatcmpl" } else { "cmpl" }
-        ),
+        id: format!("{}{request_id}", api.id_prefix()),
         model: asked.model.unwrap_or_else(|| server.name().to_owned()),
         created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
         prompt_tokens,
@@ -147,6 +153,7 @@ async fn begin(
             (true, true) => Told::Always,
         },
         given,
+        inputs,
     };
     let form = if asked.stream { Form::Stream } else { Form::Whole };
     Ok((Playback::new(head, &server.model, Arc::clone(&server.vocabulary), work, asked.n), form))
@@ -154,10 +161,8 @@ async fn begin(
 
 /// Refuses limits that cannot be met, as vLLM does.
 fn check_limits(asked: &Asked, context: u32) -> Result<(), Refusal> {
-    let parameter = match asked.fields.contains_key("max_completion_tokens") {
-        true => "max_completion_tokens",
-        false => "max_tokens",
-    };
+    let parameter = LIMITS.iter().find(|name| asked.fields.contains_key(**name));
+    let parameter = parameter.copied().unwrap_or("max_new_tokens");
     if asked.n > MOST_CHOICES {
         let message = format!("n must be at most {MOST_CHOICES}, got {}.", asked.n);
         return Err(Refusal::parameter(&message, "n", asked.n.into()));
@@ -198,12 +203,34 @@ fn check_context(asked: &Asked, prompt: u32, context: u32) -> Result<(), Refusal
     Err(Refusal::parameter(&message, "input_tokens", prompt.into()))
 }
 
+/// The inputs for each of which there is a result, with their texts where an answer repeats those.
+fn inputs(prompt: &Prompt) -> Vec<String> {
+    match prompt {
+        Prompt::Rerank { documents, .. } => documents.clone(),
+        Prompt::Batch(inputs) => vec![String::new(); inputs.len()],
+        _ => vec![String::new()],
+    }
+}
+
 /// Counts the tokens of a prompt. A long one is counted on another thread, so that no emission waits for it.
 async fn count(server: &Arc<Server>, prompt: Prompt, length: usize) -> Result<u32, Refusal> {
     let count = |server: &Server, prompt: &Prompt| match prompt {
         Prompt::Text(text) => server.tokens.count(text),
         Prompt::Tokens(ids) => ids.len(),
         Prompt::Messages(messages) => server.encode_chat(messages).len(),
+        Prompt::Batch(inputs) => inputs
+            .iter()
+            .map(|input| match input {
+                Input::Text(text) => server.tokens.count(text),
+                Input::Tokens(ids) => ids.len(),
+            })
+            .sum(),
+        Prompt::Rerank { query, documents } => {
+            let pairs = documents.iter().map(|document| server.tokens.count(document));
+            pairs.sum::<usize>() + server.tokens.count(query) * documents.len()
+        }
+        // What a server makes of the sound itself is its model's affair.
+        Prompt::Audio(audio) => server.tokens.count(&audio.hint),
         Prompt::Body(_) => 0,
     };
     let counted = if length <= SHORT {
@@ -229,8 +256,8 @@ const MOST_CHOICES: u32 = 128;
 /// The length in bytes of a request whose prompt is counted at once: with a tokenizer of Hugging Face, some tenths of a millisecond.
 const SHORT: usize = 2048;
 
-/// Tokens of a completion when nothing is asked for.
-const COMPLETION_TOKENS: u32 = 16;
+/// What the most tokens to generate are called, by the APIs that have it among their fields.
+const LIMITS: [&str; 3] = ["max_completion_tokens", "max_tokens", "max_output_tokens"];
 
 /// What stands where a proxy's error page would.
 const PAGE: &[u8] = b"<html><body><h1>It works!</h1></body></html>\n";

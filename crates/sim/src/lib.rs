@@ -12,6 +12,7 @@
 
 mod about;
 mod body;
+mod choice;
 mod delay;
 mod english;
 mod faults;
@@ -26,10 +27,12 @@ mod running;
 mod server;
 mod shape;
 mod socket;
+mod tally;
 mod text;
 mod truth;
 mod words;
 
+pub use about::PATHS;
 pub use delay::{Delay, LONGEST, Length};
 pub use faults::{Fault, FaultError, Faults, KINDS, Kind, Rule, When};
 pub use model::{Emission, Finish, Generation, Model, Work};

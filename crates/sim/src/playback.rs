@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use smallvec::{SmallVec, smallvec};
-use tokometer_wire::api::Reply;
-use tokometer_wire::{Api, Channel, Delta, Piece, Usage};
+use tokometer_wire::api::{Reply, SoFar};
+use tokometer_wire::{Answers, Api, Channel, Delta, Piece, Usage};
 
+use crate::choice::Choice;
 use crate::faults::{Fault, Given, Kind};
-use crate::model::{Emission, Finish, Generation, Model, Work};
+use crate::model::{Finish, Model, Work};
 use crate::shape::Shape;
-use crate::text::{Text, Vocabulary};
+use crate::text::Vocabulary;
 
 /// What a response says of itself, and how it goes wrong.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub(crate) struct Head {
     pub(crate) prompt_tokens: u32,
     pub(crate) usage: Told,
     pub(crate) given: Given,
+    /// Where the API answers with a result: each input, and its text where the answer repeats it.
+    pub(crate) inputs: Vec<String>,
 }
 
 /// When usage is told.
@@ -51,8 +54,10 @@ pub(crate) struct Playback {
     /// How much later than the model has it everything happens by now.
     behind: Duration,
     opened: bool,
+    so_far: SoFar,
     chunks: u32,
     tokens: u32,
+    finish: Option<Finish>,
     said: String,
     buffer: BytesMut,
     /// What is left of a frame that is written byte by byte.
@@ -96,18 +101,10 @@ pub(crate) struct Whole {
     pub(crate) bytes: Bytes,
     /// The tokens of all choices.
     pub(crate) tokens: u32,
+    /// Why the last choice ended.
+    pub(crate) finish: Finish,
     /// Whether the connection is reset in the middle of it.
     pub(crate) reset: bool,
-}
-
-#[derive(Debug)]
-struct Choice {
-    index: u32,
-    generation: Generation,
-    next: Option<Emission>,
-    /// Tokens that it will have.
-    total: u32,
-    text: Text,
 }
 
 #[derive(Debug)]
@@ -141,8 +138,10 @@ impl Playback {
             shape: Shape::of(&head.given),
             behind: head.given.get(Kind::StallFirst).map_or(Duration::ZERO, |stall| stall.length),
             opened: false,
+            so_far: SoFar::default(),
             chunks: 0,
             tokens: 0,
+            finish: None,
             said: String::new(),
             buffer: BytesMut::new(),
             rest: None,
@@ -162,6 +161,16 @@ impl Playback {
         self.choices.iter().map(|choice| choice.generation.len() + 1).sum()
     }
 
+    /// Tokens of the prompt.
+    pub(crate) const fn prompt_tokens(&self) -> u32 {
+        self.head.prompt_tokens
+    }
+
+    /// Why the choice that ended last did so. `None` while none has.
+    pub(crate) const fn finish(&self) -> Option<Finish> {
+        self.finish
+    }
+
     /// Prepares what is to be done next.
     pub(crate) fn next(&mut self) -> Step {
         let frame = match self.rest.take() {
@@ -174,8 +183,11 @@ impl Playback {
         Step::Write(if self.shape.split { self.first_byte(frame) } else { frame })
     }
 
-    /// The whole response at once, for one that is not streamed.
+    /// The whole response at once, for one that is not streamed. A result comes when the first token would.
     pub(crate) fn whole(mut self) -> Whole {
+        if self.head.api.answers() == Answers::Result {
+            return self.result();
+        }
         let mut at = Duration::ZERO;
         let (mut said, mut finish) = (Vec::new(), Finish::Stop);
         let empty = self.head.given.has(Kind::EmptyStream);
@@ -197,13 +209,34 @@ impl Playback {
             finish_reason: Some(self.head.finish_reason(finish).into()),
             ..Delta::default()
         };
-        self.head.api.whole(&self.head.reply(), &delta, &mut self.buffer);
+        self.written(at, &delta, finish)
+    }
+
+    fn result(self) -> Whole {
+        let at = self.next_at();
+        let inputs =
+            if self.head.given.has(Kind::EmptyStream) { &[][..] } else { &self.head.inputs };
+        let piece = |text: &String| Piece {
+            choice: 0,
+            channel: Channel::Result,
+            text: Cow::Owned(text.clone()),
+        };
+        let delta = Delta {
+            pieces: inputs.iter().map(piece).collect(),
+            usage: (!self.head.given.has(Kind::NoUsage)).then(|| self.usage()),
+            ..Delta::default()
+        };
+        self.written(at, &delta, Finish::Stop)
+    }
+
+    fn written(mut self, at: Duration, delta: &Delta<'_>, finish: Finish) -> Whole {
+        self.head.api.whole(&self.head.reply(), delta, &mut self.buffer);
         let reset = self.ahead.iter().any(|fault| RESETS.contains(&fault.kind));
         if self.ahead.iter().any(|fault| BREAKS.contains(&fault.kind)) {
             self.buffer.truncate(self.buffer.len() / 2);
         }
         let tokens = if reset { 0 } else { self.tokens };
-        Whole { at, bytes: self.buffer.freeze(), tokens, reset }
+        Whole { at, bytes: self.buffer.freeze(), tokens, finish, reset }
     }
 
     fn advance(&mut self) -> Step {
@@ -211,7 +244,11 @@ impl Playback {
             Stage::Opening => {
                 self.stage = Stage::Output;
                 self.open();
-                self.write(self.behind, SmallVec::new())
+                match self.buffer.is_empty() {
+                    // This API opens with its first output.
+                    true => self.output(),
+                    false => self.write(self.behind, SmallVec::new()),
+                }
             }
             Stage::Output => self.output(),
             Stage::Tail(at) => self.tail(at),
@@ -281,6 +318,7 @@ impl Playback {
         choice.next = choice.generation.next();
         self.chunks += 1;
         self.tokens += emission.tokens;
+        self.finish = emission.finish.or(self.finish);
         let text = Cow::Borrowed(self.said.as_str());
         let delta = Delta {
             pieces: smallvec![Piece { choice: choice.index, channel, text }],
@@ -288,7 +326,7 @@ impl Playback {
             finish_reason: emission.finish.map(|finish| self.head.finish_reason(finish).into()),
             ..Delta::default()
         };
-        write_event(&self.head, self.shape, &delta, &mut self.buffer);
+        write_event(&self.head, self.shape, &mut self.so_far, &delta, &mut self.buffer);
         let at = emission.at + self.behind;
         if self.choices.iter().all(|choice| choice.next.is_none()) {
             self.stage = Stage::Tail(at);
@@ -304,7 +342,7 @@ impl Playback {
     }
 
     fn event(&mut self, delta: &Delta<'_>) {
-        write_event(&self.head, self.shape, delta, &mut self.buffer);
+        write_event(&self.head, self.shape, &mut self.so_far, delta, &mut self.buffer);
     }
 
     fn write(&mut self, at: Duration, tokens: SmallVec<[u32; 2]>) -> Step {
@@ -370,7 +408,7 @@ impl Playback {
 
     const fn usage(&self) -> Usage {
         Usage {
-            prompt_tokens: self.head.prompt_tokens,
+            prompt_tokens: Some(self.head.prompt_tokens),
             completion_tokens: self.tokens,
             cached_tokens: None,
         }
@@ -391,32 +429,16 @@ impl Head {
     }
 }
 
-impl Choice {
-    fn new(model: &Model, work: Work) -> Self {
-        let mut generation = model.generate(&work);
-        let total = generation.tokens_left();
-        let next = generation.next();
-        let text = Text::new(model.seed, work.request, work.choice);
-        Self { index: work.choice, generation, next, total, text }
-    }
-
-    /// The channel of an emission: content, unless a fault says otherwise.
-    fn channel(&self, given: &Given, emission: Emission) -> Channel {
-        let before = self.total - self.generation.tokens_left() - emission.tokens;
-        if given.has(Kind::Reasoning) && before < self.total / 2 {
-            Channel::Reasoning
-        } else if given.has(Kind::ToolCall) {
-            Channel::ToolCall
-        } else {
-            Channel::Content
-        }
-    }
-}
-
 /// Appends the event that tells `delta`, in its shape.
-fn write_event(head: &Head, shape: Shape, delta: &Delta<'_>, into: &mut BytesMut) {
+fn write_event(
+    head: &Head,
+    shape: Shape,
+    so_far: &mut SoFar,
+    delta: &Delta<'_>,
+    into: &mut BytesMut,
+) {
     let start = into.len();
-    head.api.event(&head.reply(), delta, into);
+    head.api.event(&head.reply(), so_far, delta, into);
     if !shape.is_plain() {
         let event = into.split_off(start);
         shape.write(&event, into);
@@ -488,6 +510,7 @@ mod tests {
             prompt_tokens: 3,
             usage: Told::AtTheEnd,
             given,
+            inputs: Vec::new(),
         };
         Playback::new(head, &model, Arc::new(Vocabulary::of(&Words)), Work::default(), choices)
     }
@@ -528,7 +551,7 @@ mod tests {
             let total = output * choices;
             let told: u32 = frames.iter().flat_map(|frame| &frame.tokens).sum();
             prop_assert_eq!(told, total);
-            let expected = Usage { prompt_tokens: 3, completion_tokens: total, cached_tokens: None };
+            let expected = Usage { prompt_tokens: Some(3), completion_tokens: total, cached_tokens: None };
             prop_assert_eq!(usage, Some(expected));
             prop_assert!(frames.is_sorted_by_key(|frame| frame.at));
             let last: Vec<bool> = frames.iter().map(|frame| frame.last).collect();

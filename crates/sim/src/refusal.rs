@@ -1,6 +1,7 @@
 //! Refusals, in vLLM's words: status, body and headers of requests that are not served.
 //!
-//! The bodies are those of vLLM 0.32, so that a client which reads its errors reads these. Deliberately decides nothing: who is
+//! The bodies are those of vLLM 0.32, so that a client which reads its errors reads these; APIs that give errors a form of their own
+//! put the words into it. Deliberately decides nothing: who is
 //! refused is decided where requests are read.
 
 use std::fmt::Display;
@@ -10,6 +11,7 @@ use bytes::Bytes;
 use hyper::header::{HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
+use tokometer_wire::Api;
 
 use crate::body::Reply;
 use crate::line::Line;
@@ -88,6 +90,14 @@ impl Refusal {
             ),
             _ => Self::internal("Internal server error"),
         }
+    }
+
+    /// The same in the form that an API gives its errors.
+    pub(crate) fn of(mut self, api: &dyn Api) -> Self {
+        let word = |name: &str| self.body.get("error")?.get(name)?.as_str();
+        let own = word("type").zip(word("message")).and_then(|(kind, why)| api.refusal(kind, why));
+        self.body = own.unwrap_or(self.body);
+        self
     }
 
     /// The response.

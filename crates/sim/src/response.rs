@@ -21,5 +21,9 @@ pub(crate) fn respond(
 /// The type of bodies that are JSON.
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
+/// The type of `/metrics`.
+pub(crate) const METRICS: HeaderValue =
+    HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+
 /// The type of streams.
 pub(crate) const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");

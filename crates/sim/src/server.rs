@@ -21,7 +21,8 @@ use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokometer_clock::Timer;
-use tokometer_wire::{APIS, Message};
+use tokometer_wire::api::served_at;
+use tokometer_wire::{Api, Message};
 
 use crate::about;
 use crate::body::{Reply, Sharing};
@@ -30,8 +31,9 @@ use crate::line::{Line, Watched, Ways};
 use crate::model::Model;
 use crate::options::Options;
 use crate::refusal::Refusal;
-use crate::response::{JSON, respond};
+use crate::response::{JSON, METRICS, respond};
 use crate::socket;
+use crate::tally::Tally;
 use crate::text::{Tokens, Vocabulary};
 use crate::truth::Truth;
 
@@ -44,6 +46,7 @@ pub struct Server {
     pub(crate) vocabulary: Arc<Vocabulary>,
     pub(crate) timer: Timer,
     pub(crate) truth: Truth,
+    pub(crate) tally: Arc<Tally>,
     /// Seconds since 1970.
     pub(crate) started: u64,
     requests: AtomicU64,
@@ -60,6 +63,7 @@ impl Server {
             started: started.map_or(0, |since| since.as_secs()),
             requests: AtomicU64::new(0),
             connections: AtomicU64::new(0),
+            tally: Arc::default(),
             options,
             tokens,
             timer,
@@ -179,7 +183,7 @@ async fn answer(
         Err(_) => return Err(io::ErrorKind::UnexpectedEof.into()),
     };
     let path = head.uri.path();
-    if let Some(api) = APIS.iter().find(|api| api.path() == path) {
+    if let Some(api) = api_at(path, &body) {
         if head.method != Method::POST {
             return Ok(Refusal::method().respond(line));
         }
@@ -191,28 +195,42 @@ async fn answer(
         tokio::task::yield_now().await;
         return generate(
             &server,
-            *api,
-            Read { headers: head.headers, body, arrival, line, sharing },
+            api,
+            Read { uri: head.uri, headers: head.headers, body, arrival, line, sharing },
         )
         .await;
     }
     let told = match (&head.method, path) {
-        (&Method::GET, "/health") => {
+        (&Method::GET, "/health") | (&Method::POST, "/start_profile" | "/stop_profile") => {
             return Ok(respond(StatusCode::OK, JSON, Reply::plain(body.slice(..0), line)));
+        }
+        (&Method::GET, "/metrics") => {
+            let text = server.tally.prometheus(server.name());
+            return Ok(respond(StatusCode::OK, METRICS, Reply::plain(text.into(), line)));
+        }
+        (&Method::POST, "/reset_prefix_cache" | "/reset_mm_cache" | "/reset_encoder_cache") => {
+            Ok(about::reset())
         }
         (&Method::GET, "/v1/models") => Ok(about::models(&server)),
         (&Method::GET, "/version") => Ok(about::version()),
         (&Method::POST, "/tokenize") => about::tokenize(&server, &body),
         (&Method::POST, "/detokenize") => about::detokenize(&server, &body),
-        (_, "/health" | "/v1/models" | "/version" | "/tokenize" | "/detokenize") => {
-            Err(Refusal::method())
-        }
+        (_, path) if about::PATHS.iter().any(|(known, _)| *known == path) => Err(Refusal::method()),
         _ => Err(Refusal::not_found()),
     };
     Ok(match told {
         Ok(told) => respond(StatusCode::OK, JSON, Reply::plain(told.to_string().into(), line)),
         Err(refusal) => refusal.respond(line),
     })
+}
+
+/// The API that is served at a path. Of several at one, the first that understands the body.
+fn api_at(path: &str, body: &[u8]) -> Option<&'static dyn Api> {
+    let mut apis = served_at(path);
+    let first = apis.next()?;
+    let Some(second) = apis.next() else { return Some(first) };
+    let understands = |api: &&dyn Api| api.parse(body).is_ok();
+    Some([first, second].into_iter().chain(apis).find(understands).unwrap_or(first))
 }
 
 /// The longest body that is read, in bytes: some hundred times the longest context of today.

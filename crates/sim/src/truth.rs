@@ -15,6 +15,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use crate::model::Finish;
+use crate::tally::{Share, Tally};
+
 /// What happened to one request, in nanoseconds since the origin of its [`Truth`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Served {
@@ -95,7 +98,7 @@ impl Truth {
 
     /// Begins the entry of a request. It is handed over when it is dropped.
     pub(crate) fn entry(&self, served: Served) -> Entry {
-        Entry { truth: self.clone(), served }
+        Entry { truth: self.clone(), served, share: None }
     }
 
     fn keep(&self, served: Served) {
@@ -112,11 +115,24 @@ impl Truth {
 pub(crate) struct Entry {
     truth: Truth,
     served: Served,
+    share: Option<Share>,
 }
 
 impl Entry {
     pub(crate) fn answered(&mut self, status: u16) {
         self.served.status = status;
+    }
+
+    /// Says that the request is being answered, and counts in `tally` from here on.
+    pub(crate) fn begun(&mut self, tally: &Arc<Tally>, prompt_tokens: u32) {
+        self.share = Some(Tally::begin(tally, prompt_tokens));
+    }
+
+    /// Says that the response is complete, and why its output ended; `None` if an error ended it.
+    pub(crate) fn finished(&mut self, finish: Option<Finish>) {
+        if let Some(share) = &mut self.share {
+            share.finished(finish);
+        }
     }
 
     /// Makes room for that many emissions.
@@ -128,6 +144,9 @@ impl Entry {
 
     /// Notes that chunks of that many tokens each were written at `moment`.
     pub(crate) fn emitted(&mut self, moment: Instant, chunks: &[u32]) {
+        if let Some(share) = &mut self.share {
+            share.emitted(chunks);
+        }
         if !matches!(self.truth.sink, Sink::None) {
             let at = self.truth.nanos(moment);
             self.served

@@ -2,25 +2,73 @@
 //!
 //! A new API is its file and its line in [`APIS`].
 
+mod anthropic_messages;
+mod infinity_embeddings;
+mod openai_audio;
 mod openai_chat;
 mod openai_completions;
+mod openai_embeddings;
+mod openai_embeddings_chat;
+mod openai_responses;
+mod pooling;
+mod rerank;
+mod sglang_generate;
+mod tgi_generate;
+
+mod composed;
+mod conversation;
+mod fields;
+mod multipart;
 mod openai_request;
 mod openai_response;
+mod result;
+mod so_far;
 
 use bytes::{Bytes, BytesMut};
 use serde_json::{Map, Value};
 
 use crate::{Delta, Prompt, Request, Usage};
 
+pub use anthropic_messages::AnthropicMessages;
+pub use infinity_embeddings::InfinityEmbeddings;
+pub use openai_audio::OpenAiAudio;
 pub use openai_chat::OpenAiChat;
 pub use openai_completions::OpenAiCompletions;
+pub use openai_embeddings::OpenAiEmbeddings;
+pub use openai_embeddings_chat::OpenAiEmbeddingsChat;
+pub use openai_responses::OpenAiResponses;
+pub use pooling::Pooling;
+pub use rerank::Rerank;
+pub use sglang_generate::SglangGenerate;
+pub use so_far::SoFar;
+pub use tgi_generate::TgiGenerate;
 
 /// Every API, in the order in which help texts list them.
-pub const APIS: &[&dyn Api] = &[&OpenAiChat, &OpenAiCompletions];
+pub const APIS: &[&dyn Api] = &[
+    &OpenAiChat,
+    &OpenAiCompletions,
+    &OpenAiResponses,
+    &OpenAiEmbeddings,
+    &OpenAiEmbeddingsChat,
+    &Pooling,
+    &Rerank,
+    &InfinityEmbeddings,
+    &OpenAiAudio,
+    &AnthropicMessages,
+    &SglangGenerate,
+    &TgiGenerate,
+];
 
 /// The API of that name.
 pub fn by_name(name: &str) -> Option<&'static dyn Api> {
     APIS.iter().copied().find(|api| api.name() == name)
+}
+
+/// Every API that is served at a path: some share theirs, and only the body tells them apart.
+pub fn served_at(path: &str) -> impl Iterator<Item = &'static dyn Api> {
+    APIS.iter().copied().filter(move |api| {
+        api.path() == path || api.whole_path() == path || api.other_paths().contains(&path)
+    })
 }
 
 /// A codec: one API of inference servers.
@@ -30,6 +78,31 @@ pub trait Api: Sync + std::fmt::Debug {
 
     /// The path below a server's root: `/v1/chat/completions`.
     fn path(&self) -> &'static str;
+
+    /// The path of a request whose response is not streamed, where that is another: TGI's `/generate`.
+    fn whole_path(&self) -> &'static str {
+        self.path()
+    }
+
+    /// Further paths at which servers have it.
+    fn other_paths(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// What it answers with.
+    fn answers(&self) -> Answers {
+        Answers::Output
+    }
+
+    /// The `content-type` of its requests.
+    fn content_type(&self) -> &'static str {
+        "application/json"
+    }
+
+    /// Further headers that every request needs, beside the user's own, which win: `anthropic-version`.
+    fn headers(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
 
     /// The client's half: the body of a request.
     ///
@@ -48,7 +121,7 @@ pub trait Api: Sync + std::fmt::Debug {
     /// channel; calls of tools are pieces as in a stream.
     ///
     /// # Errors
-    /// If the body is not JSON, or has neither choices nor an error.
+    /// If the body is not JSON, or has neither output nor an error.
     fn body<'e>(&self, body: &'e [u8]) -> Result<Delta<'e>, DecodeError>;
 
     /// The simulator's half: what a request asks.
@@ -57,15 +130,43 @@ pub trait Api: Sync + std::fmt::Debug {
     /// If the body is not JSON, or not what this API takes. The error's text is fit to be sent back.
     fn parse(&self, body: &[u8]) -> Result<Asked, DecodeError>;
 
-    /// The simulator's half: appends one event (`data: …` and its blank line) that tells `delta`, as vLLM would.
+    /// The simulator's half: what the ids of its responses begin with.
+    fn id_prefix(&self) -> &'static str {
+        ""
+    }
+
+    /// The simulator's half: the most tokens that are generated where a request names no limit. `None`: as many as fit.
+    fn usual_limit(&self) -> Option<u32> {
+        None
+    }
+
+    /// The simulator's half: the body of a refusal, where that is not as OpenAI has it.
+    fn refusal(&self, kind: &str, message: &str) -> Option<Value> {
+        let _ = (kind, message);
+        None
+    }
+
+    /// The simulator's half: appends the events (`data: …` and a blank line each) that tell `delta`, as the API's own server
+    /// would. `so_far` is what the same stream was told before; it is new for each response.
     ///
-    /// A delta that tells nothing, or nothing but a usage that counts no output yet, is the opening event of a stream (role
-    /// only) where the API has one; where it has none, a delta that tells nothing appends nothing. Nothing but usage is the event
-    /// of usage at the stream's end. A finish reason is given to the choice of the last piece.
-    fn event(&self, reply: &Reply<'_>, delta: &Delta<'_>, into: &mut BytesMut);
+    /// A delta that tells nothing, or nothing but a usage that counts no output yet, is the opening of a stream where the API has
+    /// one; where it has none, a delta that tells nothing appends nothing. Nothing but usage is the event of usage at the
+    /// stream's end, or waits for the event that bears it. A finish reason is given to the choice of the last piece.
+    fn event(&self, reply: &Reply<'_>, so_far: &mut SoFar, delta: &Delta<'_>, into: &mut BytesMut);
 
     /// The simulator's half: appends the whole body of a response that is not streamed. Every choice is given the finish reason.
+    /// For APIs that answer with a result there is a piece for each input, whose text is the input's.
     fn whole(&self, reply: &Reply<'_>, delta: &Delta<'_>, into: &mut BytesMut);
+}
+
+/// What an API answers with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answers {
+    /// Generated output, token by token.
+    Output,
+    /// One result of what was put in: embeddings, scores. It is never streamed, and no token is generated; what
+    /// [`Api::body`] tells of it is one piece in [`Channel::Result`](crate::Channel::Result), without text, and the usage.
+    Result,
 }
 
 /// What every event of one response says of itself.
@@ -105,9 +206,29 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// What a request asks that says nothing but this.
+    pub(crate) const fn plain(
+        model: Option<String>,
+        prompt: Prompt,
+        fields: Map<String, Value>,
+    ) -> Self {
+        Self {
+            model,
+            prompt,
+            stream: false,
+            include_usage: true,
+            continuous_usage: false,
+            max_tokens: None,
+            min_tokens: None,
+            ignore_eos: false,
+            n: 1,
+            fields,
+        }
+    }
+
     /// The usage of a finished response.
     pub const fn usage(prompt_tokens: u32, completion_tokens: u32) -> Usage {
-        Usage { prompt_tokens, completion_tokens, cached_tokens: None }
+        Usage { prompt_tokens: Some(prompt_tokens), completion_tokens, cached_tokens: None }
     }
 }
 

@@ -8,16 +8,21 @@ use smallvec::SmallVec;
 /// What one event of a stream tells. It borrows from the event's bytes, for it lives only until it is counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delta<'e> {
-    /// Pieces of output with at least one character each, in the order of their choices. Empty for role-only, usage-only and
-    /// empty chunks.
+    /// Pieces of output with at least one character each ([`Channel::Result`] excepted), in the order of their choices. Empty for
+    /// role-only, usage-only and empty chunks.
     pub pieces: SmallVec<[Piece<'e>; 1]>,
+    /// Whether each piece holds all that its choice has said since the stream began, and not only what is new. Then what is new
+    /// is what lies beyond the length of what was there before.
+    pub cumulative: bool,
     /// Token counts, if the event bore them.
     pub usage: Option<Usage>,
-    /// Why a choice ended: the first finish reason that the event bore.
+    /// Why a choice ended: the first finish reason that the event bore. `length`, `stop` and `tool_calls` are called so whatever
+    /// the API's own word is; any other reason stands as it came.
     pub finish_reason: Option<Cow<'e, str>>,
     /// The server's message, if the event is an error: one line, made fit to print. Such an event tells nothing else.
     pub error: Option<Cow<'e, str>>,
-    /// Whether the event ends the stream by itself (`[DONE]`). Such an event tells nothing else.
+    /// Whether the event ends the stream by itself. `[DONE]` tells nothing else; the last event of some APIs bears usage, a finish
+    /// reason or output too.
     pub done: bool,
 }
 
@@ -43,16 +48,34 @@ pub enum Channel {
     ToolCall,
     /// A refusal.
     Refusal,
+    /// The result of a request that generates nothing: embeddings, scores. Such a piece has no text.
+    Result,
 }
 
 /// The server's token counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
-    /// Tokens of the prompt, chat template included.
-    pub prompt_tokens: u32,
+    /// Tokens of the prompt, chat template included. `None` where the server tells only those generated, or told of the prompt in
+    /// an earlier event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt_tokens: Option<u32>,
     /// Tokens generated so far, over all choices.
     pub completion_tokens: u32,
     /// Tokens of the prompt that were in the server's prefix cache, where it tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached_tokens: Option<u32>,
+}
+
+impl Usage {
+    /// What is known once this was told after `earlier`.
+    #[inline]
+    #[must_use]
+    pub fn after(self, earlier: Option<Self>) -> Self {
+        let Some(earlier) = earlier else { return self };
+        Self {
+            prompt_tokens: self.prompt_tokens.or(earlier.prompt_tokens),
+            cached_tokens: self.cached_tokens.or(earlier.cached_tokens),
+            ..self
+        }
+    }
 }

@@ -9,7 +9,7 @@ mod error_message;
 mod prompt;
 pub mod sse;
 
-pub use api::{APIS, Api, Asked, DecodeError, EncodeError, by_name};
+pub use api::{APIS, Answers, Api, Asked, DecodeError, EncodeError, by_name};
 pub use delta::{Channel, Delta, Piece, Usage};
 pub use error_message::error_message;
-pub use prompt::{Message, Options, Prompt, Request};
+pub use prompt::{Audio, Input, LimitName, Message, Options, Prompt, Request};

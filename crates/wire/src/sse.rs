@@ -260,6 +260,14 @@ pub(crate) fn write(into: &mut BytesMut, data: impl FnOnce(&mut BytesMut)) {
     into.extend_from_slice(b"\n\n");
 }
 
+/// Appends a message of a type. `data` is one line, as in [`write`].
+pub(crate) fn write_named(into: &mut BytesMut, name: &str, data: impl FnOnce(&mut BytesMut)) {
+    into.extend_from_slice(b"event: ");
+    into.extend_from_slice(name.as_bytes());
+    into.extend_from_slice(b"\n");
+    write(into, data);
+}
+
 /// What a line says.
 enum Field<'l> {
     Blank,

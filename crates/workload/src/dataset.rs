@@ -1,27 +1,50 @@
 //! Datasets: where prompts come from.
 //!
 //! A dataset gives the prompt of an index; what it gives is a pure function of its files, the seed and the index. A new one is
-//! its file and its line in [`DATASETS`]. Files are read as far as prompts are asked for, and nothing is ever downloaded: a
-//! dataset that EvalScope would fetch says which file to give instead.
+//! its file and its line in [`DATASETS`]. Files are read as far as prompts are asked for. Nothing is downloaded but what `hf` is asked for
+//! by name: a dataset that EvalScope would fetch says which file to give instead.
 
+mod args;
+mod burstgpt;
 mod custom;
+mod custom_audio;
+mod custom_image;
+mod exact;
 mod file;
+mod hf;
 mod length;
 mod line_by_line;
 mod longalpaca;
+mod media;
 mod openqa;
+mod order;
+mod prefix_repetition;
 mod prompt;
 mod random;
+mod random_mm;
+mod random_rerank;
+mod random_vllm;
+mod recorded;
+mod rows;
+mod sample;
 mod share_gpt;
+mod sharegpt;
+mod sonnet;
+mod spec_bench;
+mod speed_bench;
+mod timed_trace;
+mod wording;
 
 use std::fmt::Debug;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use serde_json::{Map, Value};
 use tokometer_wire::Prompt;
 
 use crate::seed::Seed;
-use crate::tokenizer::{Tokenizer, TokenizerError};
+use crate::tokenizer::{Hub, Tokenizer, TokenizerError};
 
 pub use length::{InputLengthMode, LengthControl, LongPrefix, PrefixRole};
 
@@ -50,6 +73,9 @@ pub struct Spec {
     pub apply_chat_template: bool,
     /// Whether to send token ids in place of text.
     pub tokenize_prompt: bool,
+    /// Settings of the dataset's own, as `prompts.args` of a plan holds them. Each dataset reads them into a type of its own
+    /// and refuses what it does not know.
+    pub args: Map<String, Value>,
 }
 
 impl Default for Spec {
@@ -66,17 +92,37 @@ impl Default for Spec {
             prompt: None,
             apply_chat_template: true,
             tokenize_prompt: false,
+            args: Map::new(),
         }
     }
 }
 
-/// A prompt as a dataset gives it.
+/// A prompt as a dataset gives it, and what the dataset asks for beside it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Drawn {
     /// The prompt.
     pub prompt: Prompt,
     /// Its tokens as the server will count them, if they had to be counted to draw it.
     pub tokens: Option<u32>,
+    /// The most tokens that the answer may have, where the dataset knows it. It wins over the load's own setting.
+    pub max_tokens: Option<u32>,
+    /// Further fields of this request's body (tools, for example), merged last.
+    pub extra: Map<String, Value>,
+    /// How long the prompt's audio plays, if it has any.
+    pub audio: Option<Duration>,
+}
+
+impl Drawn {
+    /// A prompt of so many tokens, where they were counted.
+    pub fn of(prompt: Prompt, tokens: Option<u32>) -> Self {
+        Self { prompt, tokens, max_tokens: None, extra: Map::new(), audio: None }
+    }
+
+    /// With an answer of at most so many tokens.
+    #[must_use]
+    pub fn answered_within(self, max_tokens: Option<u32>) -> Self {
+        Self { max_tokens, ..self }
+    }
 }
 
 /// Gives prompts by index.
@@ -100,6 +146,25 @@ pub trait Dataset: Send + Sync + Debug {
     /// read to their end.
     fn len(&self) -> Option<u64>;
 
+    /// How many of the first `wanted` prompts there are before the dataset begins anew: `wanted` where it has enough. Reads a
+    /// file as far as that takes.
+    ///
+    /// # Errors
+    /// As for [`Dataset::draw`].
+    fn available(&self, wanted: u64) -> Result<u64, DatasetError> {
+        Ok(wanted)
+    }
+
+    /// The moments at which the first `count` requests were sent when the dataset was recorded, rebased so that the first is
+    /// at zero, never going back. `None` if it tells none.
+    ///
+    /// # Errors
+    /// As for [`Dataset::draw`].
+    fn moments(&self, count: u64) -> Result<Option<Vec<Duration>>, DatasetError> {
+        let _ = count;
+        Ok(None)
+    }
+
     /// Whether it is known to have no prompts.
     fn is_empty(&self) -> bool {
         self.len() == Some(0)
@@ -119,6 +184,8 @@ pub struct Entry {
     pub needs_tokenizer: bool,
     /// Whether [`Spec::length`] applies to it.
     pub length_control: bool,
+    /// Whether it has settings of its own, [`Spec::args`].
+    pub takes_args: bool,
     open: Open,
 }
 
@@ -136,10 +203,22 @@ pub struct File {
 /// Every dataset, in the order in which help texts list them.
 pub const DATASETS: &[Entry] = &[
     random::ENTRY,
+    random_mm::ENTRY,
+    random_rerank::ENTRY,
+    prefix_repetition::ENTRY,
+    burstgpt::ENTRY,
+    timed_trace::ENTRY,
     openqa::ENTRY,
     longalpaca::ENTRY,
     line_by_line::ENTRY,
     custom::ENTRY,
+    sharegpt::ENTRY,
+    sonnet::ENTRY,
+    custom_image::ENTRY,
+    custom_audio::ENTRY,
+    spec_bench::ENTRY,
+    speed_bench::ENTRY,
+    hf::ENTRY,
     share_gpt::ENTRY_ZH,
     share_gpt::ENTRY_EN,
 ];
@@ -152,6 +231,18 @@ pub fn open(
     spec: &Spec,
     tokenizer: Option<Arc<dyn Tokenizer>>,
 ) -> Result<Box<dyn Dataset>, DatasetError> {
+    open_from(spec, tokenizer, &Hub::from_env())
+}
+
+/// As [`open`], where what a dataset fetches by name or address comes by way of this hub.
+///
+/// # Errors
+/// As for [`open`].
+pub fn open_from(
+    spec: &Spec,
+    tokenizer: Option<Arc<dyn Tokenizer>>,
+    hub: &Hub,
+) -> Result<Box<dyn Dataset>, DatasetError> {
     if spec.tokenize_prompt && tokenizer.is_none() {
         return Err(DatasetError::NoTokenizer { what: "--tokenize-prompt".to_owned() });
     }
@@ -163,7 +254,11 @@ pub fn open(
         return Err(DatasetError::Unknown { name: spec.name.clone(), known: known.join(", ") });
     };
     check(spec, entry, tokenizer.is_some())?;
-    (entry.open)(spec, tokenizer)
+    match entry.name {
+        "hf" => hf::open(spec, tokenizer, hub),
+        "custom_image" => custom_image::open(spec, tokenizer, hub),
+        _ => (entry.open)(spec, tokenizer),
+    }
 }
 
 /// Whether the settings go together, and with this dataset.
@@ -185,6 +280,9 @@ fn check(spec: &Spec, entry: &Entry, has_tokenizer: bool) -> Result<(), DatasetE
         if !has_tokenizer {
             return Err(DatasetError::NoTokenizer { what: "target_input_len".to_owned() });
         }
+    }
+    if let (false, Some(name)) = (entry.takes_args, spec.args.keys().next()) {
+        return Err(args::wrong(spec, name, "this dataset has no settings of its own"));
     }
     match spec.prefix_count {
         0 => setting("--prefix-count must be at least 1".to_owned()),
@@ -240,6 +338,26 @@ pub enum DatasetError {
         /// What is wrong.
         why: String,
     },
+    /// A setting of the dataset's own is not what it should be.
+    #[error("prompts.args.{field} of the dataset {dataset}: {why}")]
+    Argument {
+        /// The dataset.
+        dataset: String,
+        /// The setting, `range_ratio.input` for one inside another.
+        field: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// A prompt beyond the dataset's end was wanted, and it is not to begin anew.
+    #[error(
+        "{path} has only {available} prompts, and is not to begin anew: ask for fewer, or allow oversample"
+    )]
+    Exhausted {
+        /// The file.
+        path: PathBuf,
+        /// How many there are.
+        available: u64,
+    },
     /// A file could not be read.
     #[error("cannot read {path}: {source}")]
     Read {
@@ -259,6 +377,28 @@ pub enum DatasetError {
         why: String,
         /// What the file should hold.
         form: &'static str,
+    },
+    /// A row of a file is not what it should be.
+    #[error("{path}, row {row}: {why}; the file should be {form}", path = path.display())]
+    Row {
+        /// The file.
+        path: PathBuf,
+        /// The row, counted from 1.
+        row: u64,
+        /// What is wrong, with the column's name.
+        why: String,
+        /// What the file should hold.
+        form: &'static str,
+    },
+    /// A hub does not have the data set, or cannot be reached.
+    #[error("cannot get the data set {name}: {}; {hint}", tried.join("; "))]
+    Hub {
+        /// Its name.
+        name: String,
+        /// For each place that was asked, what it said.
+        tried: Vec<String>,
+        /// What to do.
+        hint: String,
     },
     /// The file has no prompts, or none of the wanted length.
     #[error("{path} gives no prompt: {why}")]
@@ -295,11 +435,9 @@ mod tests {
 
     #[test]
     fn an_unknown_dataset_is_refused_with_those_there_are() {
-        assert_eq!(
-            refusal(&Spec { name: "openqs".to_owned(), ..Spec::default() }, None),
-            "there is no dataset openqs; there are random, openqa, longalpaca, line_by_line, custom, share_gpt_zh, \
-             share_gpt_en"
-        );
+        let error = refusal(&Spec { name: "openqs".to_owned(), ..Spec::default() }, None);
+        let known = error.strip_prefix("there is no dataset openqs; there are ").unwrap();
+        assert!(known.split(", ").eq(DATASETS.iter().map(|entry| entry.name)), "{known}");
     }
 
     #[test]
@@ -333,10 +471,7 @@ mod tests {
         let drawn = open(&spec, Some(tiny())).unwrap().draw(7, Seed::new(1)).unwrap();
         assert_eq!(
             drawn,
-            Drawn {
-                prompt: Prompt::Text("hi".to_owned()),
-                tokens: Some(tiny().count("hi").unwrap())
-            }
+            Drawn::of(Prompt::Text("hi".to_owned()), Some(tiny().count("hi").unwrap()))
         );
     }
 
@@ -358,7 +493,9 @@ mod tests {
         for entry in DATASETS {
             let spec = Spec { name: entry.name.to_owned(), ..Spec::default() };
             match entry.file {
-                Some(file) => assert!(refusal(&spec, None).ends_with(file.form), "{}", entry.name),
+                Some(file) => {
+                    assert!(refusal(&spec, Some(tiny())).ends_with(file.form), "{}", entry.name);
+                }
                 None => drop(open(&spec, Some(tiny())).unwrap()),
             }
         }

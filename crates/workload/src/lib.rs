@@ -13,6 +13,8 @@ pub mod prepare;
 pub mod seed;
 pub mod tokenizer;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 /// One request, ready to be sent.
@@ -24,6 +26,10 @@ pub struct Ask {
     pub prompt_tokens: Option<u32>,
     /// Tokens of output that the request insists on (`ignore_eos`, or `min_tokens` equal to `max_tokens`).
     pub asked_output: Option<u32>,
+    /// How long the prompt's audio plays, if it has any.
+    pub audio: Option<Duration>,
+    /// How many inputs it bears, where it is of a kind that can bear several: texts to embed, documents to rank.
+    pub inputs: Option<u32>,
     /// The prompt's text, kept only where the plan asks for it.
     pub prompt: Option<String>,
 }

@@ -3,16 +3,17 @@
 //! Every request is a pure function of the dataset, the settings, the seed and its index, so the work is shared among the
 //! cores in whatever order, and the outcome is the same. Nothing is sent from here.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use rand::RngExt;
 use serde_json::{Map, Value};
-use tokometer_wire::{Api, EncodeError, Message, Options, Prompt, Request};
+use tokometer_wire::{Api, EncodeError, Input, Message, Options, Prompt, Request};
 
 use crate::Ask;
-use crate::dataset::{Dataset, DatasetError};
+use crate::dataset::{Dataset, DatasetError, Drawn};
 use crate::seed::Seed;
 use crate::tokenizer::{Tokenizer, TokenizerError, length};
 
@@ -23,6 +24,8 @@ pub struct Body {
     pub api: &'static dyn Api,
     /// The model to name. `None` leaves the field out.
     pub model: Option<String>,
+    /// Adapters to name in its place.
+    pub lora: Option<Lora>,
     /// How to generate.
     pub options: Options,
     /// The most tokens to generate, drawn for each request uniformly from these bounds, both included. `None`: what
@@ -34,6 +37,40 @@ pub struct Body {
     pub apply_chat_template: bool,
     /// Whether to keep the prompts' text for the records.
     pub keep_prompt: bool,
+}
+
+/// LoRA adapters that the server knows as models of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lora {
+    /// Their names. None: the model itself is named.
+    pub modules: Vec<String>,
+    /// Which request names which.
+    pub assignment: Assignment,
+}
+
+/// How adapters are given to requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Assignment {
+    /// Each request's is drawn by itself, all equally likely.
+    #[default]
+    Random,
+    /// In turn, by the requests' numbers.
+    RoundRobin,
+}
+
+impl Lora {
+    /// The adapter of the request with this index. `None` if there are none.
+    fn of(&self, index: u64, seed: Seed) -> Option<&str> {
+        let count = self.modules.len() as u64;
+        if count == 0 {
+            return None;
+        }
+        let which = match self.assignment {
+            Assignment::Random => seed.stream("lora").at(index).rng().random_range(0..count),
+            Assignment::RoundRobin => index % count,
+        };
+        self.modules.get(which as usize).map(String::as_str)
+    }
 }
 
 /// Why a request could not be made ready.
@@ -179,15 +216,12 @@ impl Job<'_> {
 
     fn ask(&self, index: u64) -> Result<Ask, PrepareError> {
         let drawn = self.dataset.draw(index, self.seed)?;
-        let drawn_options = self.body.max_tokens.map(|(low, high)| {
-            let bounds = low.min(high)..=low.max(high);
-            let max_tokens = self.seed.stream("max_tokens").at(index).rng().random_range(bounds);
-            Options { max_tokens: Some(max_tokens), ..self.body.options.clone() }
-        });
+        let options = self.options(&drawn, index);
+        let lora = self.body.lora.as_ref().and_then(|lora| lora.of(index, self.seed));
         let request = Request {
-            model: self.body.model.as_deref(),
+            model: lora.or(self.body.model.as_deref()),
             prompt: &drawn.prompt,
-            options: drawn_options.as_ref().unwrap_or(&self.body.options),
+            options: &options,
             template: self.body.template.as_ref(),
         };
         let body = self
@@ -203,9 +237,28 @@ impl Job<'_> {
         Ok(Ask {
             asked_output: asked_output(self.body.api, &body),
             prompt_tokens,
+            audio: drawn.audio,
+            inputs: inputs(&drawn.prompt),
             prompt: self.body.keep_prompt.then(|| text(&drawn.prompt)),
             body,
         })
+    }
+
+    /// What the options are for one request: the load's own, with what is drawn for it and what the dataset asks for.
+    fn options(&self, drawn: &Drawn, index: u64) -> Cow<'_, Options> {
+        let common = &self.body.options;
+        let drawn_length = self.body.max_tokens.map(|(low, high)| {
+            let bounds = low.min(high)..=low.max(high);
+            self.seed.stream("max_tokens").at(index).rng().random_range(bounds)
+        });
+        let max_tokens = drawn.max_tokens.or(drawn_length);
+        if max_tokens.is_none() && drawn.extra.is_empty() {
+            return Cow::Borrowed(common);
+        }
+        let mut options = common.clone();
+        options.max_tokens = max_tokens.or(common.max_tokens);
+        options.extra.extend(drawn.extra.clone());
+        Cow::Owned(options)
     }
 
     /// Tokens of the prompt as the server will count them. `None` if that cannot be known here, be it that the template does
@@ -219,6 +272,9 @@ impl Job<'_> {
             Prompt::Tokens(ids) => return Ok(Some(length(ids))),
             Prompt::Text(text) => self.count_text(text, tokenizer),
             Prompt::Messages(messages) => tokenizer.count_messages(messages),
+            Prompt::Batch(inputs) => return count_batch(inputs, tokenizer).map(Some),
+            // What separates a query from a document is the model's own affair, and so is the length of audio in tokens.
+            Prompt::Rerank { .. } | Prompt::Audio(_) => return Ok(None),
             Prompt::Body(body) => match (body.get("messages"), body.get("prompt")) {
                 (Some(messages), _) => {
                     match serde_json::from_value::<Vec<Message>>(messages.clone()) {
@@ -252,6 +308,24 @@ impl Job<'_> {
     }
 }
 
+/// How many inputs a prompt bears, where it is of a kind that can bear several.
+fn inputs(prompt: &Prompt) -> Option<u32> {
+    let several = match prompt {
+        Prompt::Batch(inputs) => inputs.len(),
+        Prompt::Rerank { documents, .. } => documents.len(),
+        _ => return None,
+    };
+    u32::try_from(several).ok()
+}
+
+fn count_batch(inputs: &[Input], tokenizer: &dyn Tokenizer) -> Result<u32, TokenizerError> {
+    let counts = inputs.iter().map(|input| match input {
+        Input::Text(text) => tokenizer.count(text),
+        Input::Tokens(ids) => Ok(length(ids)),
+    });
+    counts.sum()
+}
+
 /// Tokens of output that the body insists on, over all its choices: read from the body itself, whatever wrote them there.
 fn asked_output(api: &dyn Api, body: &[u8]) -> Option<u32> {
     let asked = api.parse(body).ok()?;
@@ -269,6 +343,17 @@ fn text(prompt: &Prompt) -> String {
             [Message { content: Value::String(text), .. }] => text.clone(),
             _ => serde_json::to_string(messages).unwrap_or_default(),
         },
+        Prompt::Batch(inputs) => {
+            let said = inputs.iter().map(|input| match input {
+                Input::Text(text) => Value::from(text.as_str()),
+                Input::Tokens(ids) => Value::from(ids.as_slice()),
+            });
+            said.collect::<Value>().to_string()
+        }
+        Prompt::Rerank { query, documents } => {
+            serde_json::json!({ "query": query, "documents": documents }).to_string()
+        }
+        Prompt::Audio(audio) => audio.name.clone(),
         Prompt::Body(body) => Value::Object(body.clone()).to_string(),
     }
 }
@@ -283,11 +368,11 @@ mod tests {
     use bytes::{Bytes, BytesMut};
     use proptest::prelude::*;
     use serde_json::json;
-    use tokometer_wire::api::Reply;
+    use tokometer_wire::api::{Reply, SoFar};
     use tokometer_wire::{Asked, DecodeError, Delta};
 
     use super::*;
-    use crate::dataset::{self, Drawn, Spec};
+    use crate::dataset::{self, Spec};
     use crate::fixtures::{file, tiny};
 
     /// An API with the least that these tests need, so that they stand on no codec.
@@ -335,7 +420,14 @@ mod tests {
         fn body<'e>(&self, _body: &'e [u8]) -> Result<Delta<'e>, DecodeError> {
             Ok(Delta::default())
         }
-        fn event(&self, _reply: &Reply<'_>, _delta: &Delta<'_>, _into: &mut BytesMut) {}
+        fn event(
+            &self,
+            _reply: &Reply<'_>,
+            _so_far: &mut SoFar,
+            _delta: &Delta<'_>,
+            _into: &mut BytesMut,
+        ) {
+        }
         fn whole(&self, _reply: &Reply<'_>, _delta: &Delta<'_>, _into: &mut BytesMut) {}
     }
 
@@ -343,6 +435,7 @@ mod tests {
         Body {
             api: &Plain,
             model: Some("m".to_owned()),
+            lora: None,
             options,
             max_tokens: None,
             template: None,
@@ -371,6 +464,54 @@ mod tests {
 
     fn one(content: &str, body: &Body) -> Ask {
         asks(&*lines(content), body, Some(&*tiny()), Seed::new(1), 1, &go_on).unwrap().remove(0)
+    }
+
+    fn models(assignment: Assignment, modules: &[&str], count: u64) -> Vec<String> {
+        let modules = modules.iter().map(|&name| name.to_owned()).collect();
+        let lora = Some(Lora { modules, assignment });
+        let body = Body { lora, ..body(Options::default()) };
+        let made = asks(&*lines("a"), &body, None, Seed::new(1), count, &go_on).unwrap();
+        made.iter()
+            .map(|ask| serde_json::from_slice::<Value>(&ask.body).unwrap()["model"].clone())
+            .map(|model| model.as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn adapters_are_named_in_turn_in_the_models_place() {
+        assert_eq!(models(Assignment::RoundRobin, &["x", "y", "z"], 5), ["x", "y", "z", "x", "y"]);
+        assert_eq!(models(Assignment::RoundRobin, &[], 2), ["m", "m"]);
+    }
+
+    #[test]
+    fn adapters_that_are_drawn_come_equally_often() {
+        let models = models(Assignment::Random, &["x", "y"], 1000);
+        let times = models.iter().filter(|model| *model == "x").count() as f64;
+        // 3.29 deviations of 1,000 throws of a coin.
+        assert!((times - 500.0).abs() < 3.29 * 250.0_f64.sqrt(), "{times}");
+        assert!(models.iter().any(|model| model == "y"));
+        let in_turn = models.windows(2).filter(|pair| pair[0] != pair[1]).count();
+        assert!(in_turn < 700, "{in_turn} changes are no chance");
+    }
+
+    #[test]
+    fn tokens_of_a_batch_are_those_of_its_inputs_together() {
+        let job = |prompt: &Prompt| {
+            let inputs = body(Options::default());
+            let dataset = lines("a");
+            let job = Job {
+                dataset: &*dataset,
+                body: &inputs,
+                tokenizer: None,
+                seed: Seed::new(1),
+                count: 1,
+                progress: &go_on,
+            };
+            job.count(prompt, &*tiny()).unwrap()
+        };
+        let batch =
+            Prompt::Batch(vec![Input::Text("one two three".to_owned()), Input::Tokens(vec![7, 8])]);
+        assert_eq!(job(&batch), Some(tiny().count("one two three").unwrap() + 2));
     }
 
     #[test]
@@ -519,7 +660,7 @@ mod tests {
             if index >= self.from {
                 return Err(DatasetError::Arguments { why: index.to_string() });
             }
-            Ok(Drawn { prompt: Prompt::Text("a".to_owned()), tokens: None })
+            Ok(Drawn::of(Prompt::Text("a".to_owned()), None))
         }
         fn len(&self) -> Option<u64> {
             None

@@ -17,7 +17,8 @@ use std::sync::Arc;
 use tokometer_wire::Message;
 
 pub(crate) use embedded::common_words;
-pub use hub::{Hub, Site};
+pub(crate) use hub::{DataSet, DataSetFault, Remote, walk};
+pub use hub::{Hub, Site, Tell};
 pub use template::ChatTemplate;
 
 /// Turns text into token ids and back.

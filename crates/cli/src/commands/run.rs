@@ -6,6 +6,7 @@ use clap::Args;
 use tokometer_plan::{Environment, load};
 
 use super::as_file;
+use crate::dialect::wording::translated;
 use crate::exit::Exit;
 use crate::screen::Screen;
 use crate::session;
@@ -43,5 +44,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Trouble> {
         screen.print(as_file(&resolved.plan));
         return screen.check().map(|()| Exit::Done);
     }
-    session::run(&resolved, &screen).map(|ended| ended.exit)
+    let ended = session::run(&resolved, &screen);
+    // Whoever wrote a plan knows its settings, and no flags.
+    let as_settings = |text: &str| translated(text, |setting| Some(setting.to_owned()));
+    ended.map(|ended| ended.exit).map_err(|trouble| trouble.in_words(as_settings))
 }

@@ -6,7 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use tokometer_sim::{KEYS, KINDS};
+use tokometer_sim::{KEYS, KINDS, PATHS};
+use tokometer_wire::APIS;
 use tokometer_workload::tokenizer::{self, Hub};
 
 use crate::dialect::values::port;
@@ -73,7 +74,7 @@ pub(crate) fn sim(arguments: &Arguments) -> Result<Exit, Trouble> {
     let running = simulator::start(options, tokenizer, address, arguments.truth.clone())
         .map_err(|error| not_started(address, &error))?;
     screen.say(format!(
-        "the simulator serves http://{}/v1/chat/completions and /v1/completions until Ctrl-C",
+        "the simulator serves http://{}/v1/chat/completions and its other endpoints (see --help) until Ctrl-C",
         running.address()
     ));
     wait_for_signal(&signals)?;
@@ -136,8 +137,14 @@ fn options_help() -> String {
     let width = KINDS.iter().map(|(_, name, _)| name.len()).max().unwrap_or_default();
     let faults = KINDS.iter().map(|(_, name, help)| format!("  {name:width$}  {help}"));
     let faults: Vec<_> = faults.collect();
+    let width = APIS.iter().map(|api| api.path().len()).max().unwrap_or_default();
+    let apis = APIS.iter().map(|api| (api.path(), api.name()));
+    let endpoints = apis.chain(PATHS.iter().copied());
+    let endpoints = endpoints.map(|(path, help)| format!("  {path:width$}  {help}"));
+    let endpoints: Vec<_> = endpoints.collect();
     format!(
-        "Options, here and in sim:// URLs:\n{}\n\nFaults, for fault=:\n{}",
+        "Endpoints:\n{}\n\nOptions, here and in sim:// URLs:\n{}\n\nFaults, for fault=:\n{}",
+        endpoints.join("\n"),
         lines.join("\n"),
         faults.join("\n")
     )

@@ -6,7 +6,7 @@ mod later;
 mod settings;
 
 pub(crate) use flags::Flags;
-pub(crate) use settings::{flag_of, settings};
+pub(crate) use settings::{flag_of, setting_of, settings};
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@
 //! could come to need more is run, with a word of warning.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use tokometer_plan::{Plan, Point, Rate, Scheme};
+use tokometer_plan::{Plan, Point, Scheme};
 
 use crate::trouble::Trouble;
 
@@ -28,10 +28,10 @@ pub(crate) fn prepare(plan: &Plan) -> Result<Option<String>, Trouble> {
 }
 
 fn check(plan: &Plan, limit: u64) -> Result<(), Trouble> {
-    let Some(most) = plan.points.iter().filter_map(|point| point.parallel).max() else {
+    let Some(most) = plan.points.iter().filter_map(Point::at_once).max() else {
         return Ok(());
     };
-    let needed = descriptors(plan, most.get() as u64);
+    let needed = descriptors(plan, most);
     if needed <= limit {
         return Ok(());
     }
@@ -60,7 +60,7 @@ fn doubt(plan: &Plan, limit: u64) -> Option<String> {
 
 /// Requests in flight at once, in open loop, should each take [`SLOW`] seconds.
 fn held_by_a_slow_server(point: &Point) -> Option<u64> {
-    let rate = point.rate.filter(|_| point.parallel.is_none()).map(Rate::per_second)?;
+    let rate = point.load.arrivals.peak_rate().filter(|_| point.parallel.is_none())?;
     let sending = point.load.stop.after.map_or(SLOW, |after| after.as_secs_f64().min(SLOW));
     Some(((rate * sending).ceil() as u64).min(point.requests()))
 }
@@ -95,6 +95,14 @@ mod tests {
         let error = check(&closed, RESERVE).unwrap_err().to_string();
         assert!(!error.contains("at most"), "none would fit: {error}");
         assert!(check(&plan("sim://", "[{parallel: 900, number: 9}]"), 900 + RESERVE).is_err());
+    }
+
+    #[test]
+    fn requests_that_nothing_holds_back_are_all_in_flight_at_once() {
+        let burst = plan("http://h/v1", "[{rate: inf, number: 900}]");
+        assert!(check(&burst, 900 + RESERVE).is_ok());
+        assert!(check(&burst, 899 + RESERVE).is_err());
+        assert!(doubt(&burst, RESERVE).is_none());
     }
 
     #[test]

@@ -3,13 +3,16 @@
 //! Every way in which this fails has a line and a hint of its own. It fails at once: a server that is still starting is better
 //! waited for by whoever started it.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use tokometer_engine::{Answer, Engine, Interrupt, redacted};
-use tokometer_plan::{Plan, Scheme, did_you_mean};
+use tokometer_plan::{Plan, Reporting, Scheme, did_you_mean};
 use tokometer_record::{Failure, FailureKind, Outcome, Record, TimeoutPhase};
 use tokometer_wire::error_message;
 use tokometer_workload::Ask;
 
+use crate::screen::Screen;
 use crate::trouble::Trouble;
 
 /// The models that the service says it has. `None` if it does not say.
@@ -32,6 +35,33 @@ pub(crate) fn models(engine: &Engine, plan: &Plan) -> Result<Option<Vec<String>>
     }
 }
 
+/// Waits for a service that is still starting, as long as the plan says. That it is not there by then is for the next look at
+/// it to tell.
+pub(crate) fn await_service(
+    engine: &Engine,
+    plan: &Plan,
+    pause: &dyn Fn(Duration),
+    screen: &Screen,
+) {
+    let until = engine.now() + plan.target.ready_within;
+    let mut said = false;
+    while engine.now() < until {
+        // A status of 500 and more is what proxies say for a service that has not come up behind them.
+        if matches!(engine.get("/v1/models"), Ok(Answer { status: 0..500, .. })) {
+            return;
+        }
+        if !said {
+            screen.say(format!(
+                "waiting for {} for up to {} s",
+                plan.target.url,
+                plan.target.ready_within.as_secs_f64()
+            ));
+            said = true;
+        }
+        pause(BETWEEN_LOOKS);
+    }
+}
+
 /// The model to name: the plan's, or the service's only one.
 ///
 /// # Errors
@@ -47,6 +77,8 @@ pub(crate) fn choose_model(plan: &Plan, models: Option<&[String]>) -> Result<Str
             plan.target.url
         ))
         .with_hint("name it: --model NAME")),
+        // vLLM's client takes the first.
+        Some([first, ..]) if matches!(plan.report, Reporting::Vllm(_)) => Ok(first.clone()),
         Some(several) => Err(Trouble::input(format!(
             "no model is named, and {} has {}",
             plan.target.url,
@@ -229,6 +261,9 @@ fn quoted(plan: &Plan, words: &str) -> String {
     let words: String = words.trim().chars().take(QUOTED).collect();
     if words.is_empty() { words } else { format!(": {words}") }
 }
+
+/// How long a service that is not there yet is left alone.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 /// Models that are named in a hint.
 const LISTED: usize = 10;

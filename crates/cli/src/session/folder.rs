@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Zoned;
-use tokometer_plan::{Output, Plan, Point, Rate};
+use tokometer_plan::{Output, Pacing, Plan, Point, Ramp};
 
 use crate::trouble::Trouble;
 
@@ -101,9 +101,16 @@ pub(crate) fn point_names(points: &[Point]) -> Vec<String> {
         .iter()
         .map(|point| {
             let number = point.number;
-            let name = match (point.parallel, point.rate.map(Rate::per_second)) {
+            let name = match (point.parallel, point.pacing) {
                 (Some(parallel), _) => format!("parallel_{parallel}_number_{number}"),
-                (None, rate) => format!("rate_{:?}_number_{number}", rate.unwrap_or(-1.0)),
+                (None, Pacing::Rate { rate, .. }) => {
+                    format!("rate_{:?}_number_{number}", rate.per_second())
+                }
+                (None, Pacing::Ramp(Ramp { from, to, .. })) => {
+                    format!("rate_{from:?}_to_{to:?}_number_{number}")
+                }
+                (None, Pacing::Recorded) => format!("recorded_number_{number}"),
+                (None, Pacing::AtOnce) => format!("at_once_number_{number}"),
             };
             let times = seen.entry(name.clone()).or_default();
             *times += 1;

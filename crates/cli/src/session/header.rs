@@ -1,12 +1,12 @@
 //! What the log says of the run and of each point: enough to make every report from it, and no secret.
 
-use tokometer_plan::{Plan, Rate};
+use tokometer_plan::{Plan, Reporting};
 use tokometer_record::{Header, Offset, VERSION};
 
 use super::folder::Folder;
 use super::measure::Measure;
 use super::service::Service;
-use crate::dialect::evalscope;
+use crate::dialect::{evalscope, vllm};
 
 /// The header of a run's log.
 pub(super) fn of(
@@ -17,21 +17,43 @@ pub(super) fn of(
     folder: &Folder,
 ) -> Header {
     let path = folder.path().display().to_string();
+    let (dialect, api, arguments) = match &plan.report {
+        Reporting::Evalscope => {
+            ("evalscope", "openai".into(), evalscope::arguments::of_run(plan, model, &path))
+        }
+        Reporting::Vllm(report) => {
+            ("vllm", report.backend.clone(), vllm::arguments::of_run(plan, report, model))
+        }
+    };
     Header {
         version: VERSION,
         program: env!("CARGO_PKG_VERSION").into(),
         began: service.began.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string(),
-        dialect: "evalscope".into(),
+        dialect: dialect.into(),
         name: folder.name(),
         alias: plan.output.alias.clone(),
         model: model.into(),
-        api: "openai".into(),
+        api,
         url: plan.target.url.to_string(),
         dataset: plan.dataset_name().into(),
         tokenizer: measure.label(),
         tokens_estimated: measure.estimates(),
-        arguments: evalscope::arguments::of_run(plan, model, &path),
+        arguments,
         plan: plan.to_yaml(),
+    }
+}
+
+/// The settings of a point in its dialect's terms.
+pub(super) fn arguments(
+    plan: &Plan,
+    point: &tokometer_plan::Point,
+    model: &str,
+    folder: &str,
+) -> serde_json::Value {
+    match &plan.report {
+        Reporting::Evalscope => evalscope::arguments::of_point(plan, point, model, folder),
+        // A run has but one point here, and its settings stand in the header.
+        Reporting::Vllm(_) => serde_json::Value::Null,
     }
 }
 
@@ -50,7 +72,7 @@ pub(super) fn point(
         requests: point.number.get(),
         warmup: point.load.warmup.requests(),
         concurrency: point.parallel.map(std::num::NonZeroUsize::get),
-        rate: point.rate.map(Rate::per_second),
+        rate: point.load.arrivals.rate(),
         open_loop: point.parallel.is_none(),
         duration: point.load.stop.after.map(|length| length.as_secs_f64()),
         seed: point.seed.number(),

@@ -4,14 +4,17 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use tokometer_plan::{Plan, Scheme, Source};
+use serde_json::Map;
+use tokometer_engine::Probe;
+use tokometer_plan::{Plan, Rate, Reporting, Scheme, Source};
 use tokometer_record::{Count, OutputTokens, TokenSource};
 use tokometer_workload::Ask;
 use tokometer_workload::dataset::{self, DATASETS, Dataset, DatasetError, Spec};
-use tokometer_workload::prepare::asks;
+use tokometer_workload::prepare::{Body, PrepareError, asks};
+use tokometer_workload::seed::Seed;
 use tokometer_workload::tokenizer::{self, Hub, Tokenizer};
 
 use super::explain;
@@ -28,6 +31,11 @@ pub(crate) struct Measure {
     needed: bool,
     /// Whether the dataset was found to have every prompt that will be asked for.
     checked: bool,
+    /// Where what is not here is fetched from.
+    hub: Hub,
+    /// The dataset that was opened last, and where in it prompts begin: several looks at it precede a load, and large files are slow
+    /// to open.
+    opened: Mutex<Option<(u64, Arc<dyn Dataset>)>>,
 }
 
 /// What came of counting outputs.
@@ -61,6 +69,25 @@ enum Kind {
     Estimate,
 }
 
+/// The first request of a dataset.
+fn one(
+    dataset: &dyn Dataset,
+    body: &Body,
+    tokenizer: Option<&dyn Tokenizer>,
+    seed: Seed,
+) -> Result<Ask, PrepareError> {
+    let made = asks(dataset, body, tokenizer, seed, 1, &|_| ControlFlow::Continue(()))?;
+    Ok(made.into_iter().next().expect("one was asked for"))
+}
+
+/// The same, answered by one token.
+fn of_one_token(mut body: Body) -> Body {
+    body.options.max_tokens = Some(1);
+    body.options.min_tokens = None;
+    body.max_tokens = None;
+    body
+}
+
 impl Measure {
     /// Opens the tokenizer that the plan names.
     pub(crate) fn open(plan: &Plan, screen: &Screen) -> Result<Self, Trouble> {
@@ -86,7 +113,9 @@ impl Measure {
             }
             None => (tokenizer::embedded(), Kind::Open),
         };
-        Ok(Self { tokenizer, kind, needed, checked: false })
+        let said = screen.clone();
+        let hub = Hub::from_env().telling(Arc::new(move |words: &str| said.say(words)));
+        Ok(Self { tokenizer, kind, needed, checked: false, hub, opened: Mutex::default() })
     }
 
     /// The tokenizer that a simulator counts with.
@@ -102,6 +131,7 @@ impl Measure {
         if self.needed {
             screen.say("no tokenizer was given: asking the server for its own");
         }
+        self.close_dataset();
         let tokenizing =
             Tokenizing { engine: Arc::clone(&service.engine), secrets: plan.target.secrets() };
         (self.tokenizer, self.kind) = match tokenizer::server(Arc::new(tokenizing), model) {
@@ -137,9 +167,23 @@ impl Measure {
         &self,
         plan: &Plan,
         offset: u64,
-    ) -> Result<Box<dyn Dataset>, DatasetError> {
+    ) -> Result<Arc<dyn Dataset>, DatasetError> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, dataset)) = &*opened
+            && *at == offset
+        {
+            return Ok(Arc::clone(dataset));
+        }
         let tokenizer = self.for_prompts().then(|| Arc::clone(&self.tokenizer));
-        dataset::open(&plan.spec(offset), tokenizer)
+        let dataset = dataset::open_from(&plan.spec(offset), tokenizer, &self.hub)?;
+        let dataset = Arc::<dyn Dataset>::from(dataset);
+        *opened = Some((offset, Arc::clone(&dataset)));
+        Ok(dataset)
+    }
+
+    /// Lets go of the dataset: the requests that it was open for are made.
+    pub(crate) fn close_dataset(&self) {
+        *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Whether prompts are measured in tokens.
@@ -152,16 +196,47 @@ impl Measure {
         self.for_prompts().then_some(&*self.tokenizer)
     }
 
-    /// The request that tries the connection: a greeting, generated as the load's outputs will be.
+    /// The request that tries the connection: a greeting, generated as the load's outputs will be; but of one token only where each
+    /// prompt of the load brings a limit of its own. An API that takes no text is tried with the load's first request.
+    ///
+    /// # Errors
+    /// If no request can be made.
     pub(crate) fn hello(&self, plan: &Plan, model: &str) -> Result<Ask, Trouble> {
-        let spec = Spec { prompt: Some("hello".into()), ..plan.spec(0) };
+        let body = match plan.report {
+            Reporting::Evalscope => plan.body(model),
+            Reporting::Vllm(_) => of_one_token(plan.body(model)),
+        };
+        match self.text("hello", &body, plan) {
+            Err(PrepareError::Encode { .. }) => self.first(plan, model),
+            made => made.map_err(|error| explain::prepare(&error, plan)),
+        }
+    }
+
+    /// The request of side probes: two letters, answered by one token, as vLLM's are.
+    ///
+    /// # Errors
+    /// If the API does not take a text.
+    pub(crate) fn probe(&self, plan: &Plan, model: &str, rate: Rate) -> Result<Probe, Trouble> {
+        let made = self.text("Hi", &of_one_token(plan.body(model)), plan);
+        let ask = made.map_err(|error| explain::prepare(&error, plan))?;
+        Ok(Probe { rate: rate.per_second(), ask })
+    }
+
+    /// A request with this prompt.
+    fn text(&self, text: &str, body: &Body, plan: &Plan) -> Result<Ask, PrepareError> {
+        let spec = Spec { prompt: Some(text.into()), args: Map::new(), ..plan.spec(0) };
         let tokenizer = self.for_prompts().then(|| Arc::clone(&self.tokenizer));
-        let dataset =
-            dataset::open(&spec, tokenizer).map_err(|error| explain::dataset(&error, plan))?;
-        let go_on = |_| ControlFlow::Continue(());
-        let made = asks(&*dataset, &plan.body(model), self.counter(), plan.seed, 1, &go_on);
-        let made = made.map_err(|error| explain::prepare(&error, plan))?;
-        Ok(made.into_iter().next().expect("one was asked for"))
+        one(&*dataset::open(&spec, tokenizer)?, body, self.counter(), plan.seed)
+    }
+
+    /// The first request of the load.
+    fn first(&self, plan: &Plan, model: &str) -> Result<Ask, Trouble> {
+        let point = plan.points.first().expect("a plan has a point: checked in resolve");
+        let made = self
+            .prompts(plan, point.offset)
+            .map_err(PrepareError::from)
+            .and_then(|dataset| one(&*dataset, &plan.body(model), self.counter(), point.seed));
+        made.map_err(|error| explain::prepare(&error, plan))
     }
 
     /// Counts the outputs that the server did not count, in the records and as lines for the log, unless it is to `stop`.

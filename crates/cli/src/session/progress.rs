@@ -153,7 +153,7 @@ impl View<'_> {
         if pace.requests == 0.0 && glance.ended > 0 {
             return None;
         }
-        let by_pace = match (self.point.rate, glance.ended) {
+        let by_pace = match (self.point.rate(), glance.ended) {
             (Some(rate), _) if self.point.parallel.is_none() => {
                 let whole =
                     Duration::try_from_secs_f64(total as f64 / Rate::per_second(rate)).ok()?;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokometer_engine::{Event, Interrupt, Urgency};
 use tokometer_record::{
-    Count, Header, Line, Offset, Point, PointEnd, PointLog, Record, TokenSource, Writer,
+    Count, Header, Line, Offset, Point, PointEnd, PointLog, Record, Scrape, TokenSource, Writer,
 };
 
 use super::journal::Journal;
@@ -41,6 +41,15 @@ pub(crate) struct Recorded {
     pub(crate) uncounted: Vec<(usize, String)>,
     /// Why the log could not be written, if it could not.
     pub(crate) trouble: Option<io::Error>,
+}
+
+/// How a point begins.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    /// The point.
+    pub(crate) point: Point,
+    /// What the server said of itself before the load.
+    pub(crate) scrape: Option<Scrape>,
 }
 
 /// What recording needs besides the events.
@@ -74,13 +83,23 @@ impl Recorder {
     /// Appends what happens until nobody is left to tell.
     pub(crate) fn record(
         &mut self,
-        point: Point,
+        opening: Opening,
         events: &Receiver<Event>,
         desk: &Desk<'_>,
     ) -> Recorded {
+        let Opening { point, scrape } = opening;
         let mut so_far = SoFar::new(&point);
-        let began = self.append(&Line::Point(point.clone()));
-        let log = PointLog { point, records: Vec::new(), pulses: Vec::new(), end: None };
+        let mut began = self.append(&Line::Point(point.clone()));
+        if let Some(scrape) = &scrape {
+            began = began.and_then(|()| self.append(&Line::Scrape(scrape.clone())));
+        }
+        let log = PointLog {
+            point,
+            records: Vec::new(),
+            pulses: Vec::new(),
+            scrapes: scrape.into_iter().collect(),
+            end: None,
+        };
         let mut recorded = Recorded { log, uncounted: Vec::new(), trouble: began.err() };
         let mut flushed = (desk.now)();
         loop {

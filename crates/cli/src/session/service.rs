@@ -9,7 +9,7 @@ use std::thread::available_parallelism;
 use jiff::Zoned;
 use serde_json::Value;
 use tokometer_engine::{Engine, Proxy, Settings, SettingsError, Target, Timeouts, Tls, redacted};
-use tokometer_plan::{Filled, Plan, Rate, Scheme};
+use tokometer_plan::{Filled, Plan, Point, Scheme};
 use tokometer_sim::Running;
 use tokometer_workload::tokenizer::{TokenizeService, Tokenizer};
 
@@ -97,7 +97,10 @@ fn settings(plan: &Plan, at: Target, began: &Zoned) -> Settings {
         workers: workers(plan),
         keep_output: plan.output.outputs,
         keep_prompt: plan.output.prompts,
-        request_id_prefix: format!("tokometer-{}-", began.strftime("%Y%m%d%H%M%S%3f")),
+        request_id_prefix: match &plan.target.request_id_prefix {
+            Some(prefix) => prefix.clone(),
+            None => format!("tokometer-{}-", began.strftime("%Y%m%d%H%M%S%3f")),
+        },
         drain: plan.drain,
     }
 }
@@ -109,11 +112,11 @@ fn workers(plan: &Plan) -> NonZeroUsize {
         return workers;
     }
     let cores = available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let streams = plan.points.iter().filter_map(|point| point.parallel).max();
-    let rate = plan.points.iter().filter_map(|point| point.rate).map(Rate::per_second);
-    let by_streams = streams.map_or(1, |streams| streams.get().div_ceil(STREAMS_PER_WORKER));
-    let by_rate = (rate.fold(0.0, f64::max) / RATE_PER_WORKER).ceil() as usize;
-    NonZeroUsize::new(by_streams.max(by_rate)).unwrap_or(NonZeroUsize::MIN).min(cores)
+    let streams = plan.points.iter().filter_map(Point::at_once).max();
+    let rate = plan.points.iter().filter_map(|point| point.load.arrivals.peak_rate());
+    let by_streams = streams.map_or(1, |streams| streams.div_ceil(STREAMS_PER_WORKER));
+    let by_rate = (rate.fold(0.0, f64::max) / RATE_PER_WORKER).ceil() as u64;
+    NonZeroUsize::new(by_streams.max(by_rate) as usize).unwrap_or(NonZeroUsize::MIN).min(cores)
 }
 
 /// The service's own tokenizer, asked over the engine's connections.
@@ -162,7 +165,7 @@ impl Tokenizing {
 const ASKED_FOR: [&str; 4] = ["tokens", "count", "prompt", "text"];
 
 /// Streams that one worker carries with room to spare.
-const STREAMS_PER_WORKER: usize = 500;
+const STREAMS_PER_WORKER: u64 = 500;
 
 /// Requests per second that one worker sends with room to spare.
 const RATE_PER_WORKER: f64 = 2_000.0;

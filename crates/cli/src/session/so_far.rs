@@ -53,7 +53,7 @@ impl SoFar {
 
     /// Adds a request that ended.
     pub(super) fn add(&mut self, record: &Record) {
-        if record.phase == Phase::Warmup {
+        if record.phase != Phase::Measured {
             return;
         }
         self.window.add(record);
@@ -79,7 +79,7 @@ impl Sum {
         match self.metric.of {
             Of::Request(value) => values.extend(value(record)),
             Of::Gaps(gaps) => gaps(record, &mut values),
-            Of::Run(_) => {}
+            Of::Waiting(_) | Of::Run(_) => {}
         }
         self.total += values.iter().sum::<f64>();
         self.values += values.len() as u64;

@@ -245,7 +245,7 @@ fn a_plan_with_an_unknown_key_or_a_wrong_type_is_told_with_its_place() {
     place.write("plan.yaml", "target:\n  url: http://h/v1\nload:\n  points:\n    - {number: 5}\n");
     insta::assert_snapshot!(refused(&place, 2, "run plan.yaml"), @"
     error: plan.yaml:5:7: load.points.0: has neither parallel nor rate, so nothing limits it
-    hint: parallel: 10 for ten requests at a time, rate: 5 for five a second
+    hint: parallel: 10 for ten requests at a time, rate: 5 for five a second, rate: inf for all at once
     ");
     place.write("plan.yaml", "target:\n  url: http://h/v1\nload: {duration: soon}\n");
     insta::assert_snapshot!(refused(&place, 2, "run plan.yaml"), @r#"
@@ -271,11 +271,11 @@ fn flags_of_later_versions_are_refused_by_name() {
     ");
     insta::assert_snapshot!(refused(&place, 2, "perf --model m --api embedding"), @"
     error: --api embedding is not in this version
-    hint: this version speaks openai: chat completions and completions
+    hint: --api openai-embeddings speaks it, with the datasets there are
     ");
     insta::assert_snapshot!(refused(&place, 2, "perf --model m --dataset random_vl"), @"
     error: --dataset random_vl is not in this version
-    hint: this version has random, openqa, longalpaca, line_by_line, custom, share_gpt_zh, share_gpt_en
+    hint: this version has random, random-mm, random-rerank, prefix_repetition, burstgpt, timed_trace, openqa, longalpaca, line_by_line, custom, sharegpt, sonnet, custom_image, custom_audio, spec_bench, speed_bench, hf, share_gpt_zh, share_gpt_en
     ");
     let said = refused(&place, 2, "perf --model m --wandb-api-key s3cret");
     assert!(!said.contains("s3cret"), "{said}");

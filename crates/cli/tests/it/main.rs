@@ -3,11 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test says by a panic that something is wrong")]
 
 mod bad_input;
+mod bench_serve;
 mod by_hand;
+mod compare;
 mod interruptions;
 mod plans;
 mod runs;
 mod secrets;
+mod sweep;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -7,6 +7,7 @@ use std::fmt::Write;
 use super::{METRICS, Metric, Of, Over};
 use crate::Timeline;
 use crate::quantile::Percentile;
+use crate::slo::Target;
 use crate::verdict::{
     CONCURRENCY_HELD, CPU_SHARE, LAG_UNDER_LOAD, LATE_TIME, LATENESS_FLOOR, LATENESS_OF_TTFT,
     LOOP_LAG_CEILING, LOOP_LAG_FLOOR, LOOP_LAG_OF_FAST_GAP, LOOP_LAG_OF_SLOW_GAP, RATE_ACHIEVED,
@@ -17,13 +18,15 @@ use crate::verdict::{
 pub fn markdown() -> String {
     let mut text = String::from(OPENING);
     text.push_str("\n## Metrics of requests\n\n");
-    table(&mut text, |of| matches!(of, Of::Request(_) | Of::Gaps(_)));
+    table(&mut text, |of| !matches!(of, Of::Run(_)));
     text.push_str("\n## Metrics of a run\n\n");
     table(&mut text, |of| matches!(of, Of::Run(_)));
     text.push_str(&percentiles());
     text.push_str(&verdict());
     text.push_str(&over_time());
+    text.push_str(&objectives());
     text.push_str(DIFFERENCES);
+    text.push_str(DIFFERENCES_FROM_VLLM);
     text
 }
 
@@ -40,6 +43,7 @@ fn row(metric: &Metric) -> String {
     let over = match metric.over {
         Over::Successes => "successes",
         Over::Measured => "all measured",
+        Over::Probes => "probes",
     };
     let named: Vec<String> =
         metric.named.iter().map(|(dialect, name)| format!("{dialect}: {name}")).collect();
@@ -58,7 +62,7 @@ Every metric of requests is summed up as its number of values, mean, standard de
 maximum, and the percentiles {}, by both rules:
 
 - *nearest rank*: the value at rank ⌈n × p⌉ of the sorted sample. EvalScope's rule, used in the reports of its dialect.
-- *linear*: interpolated at position p × (n − 1). The rule of numpy, and so of vLLM.
+- *linear*: interpolated at position p × (n − 1). The rule of numpy, and so of vLLM, in whose dialect any percentile can be asked for.
 
 A percentile needs a sample that bears it. The 99th percentile of fewer than {} values is their maximum, the 99.9th of fewer than
 {} as well; reports mark such figures instead of leaving them out.
@@ -163,6 +167,22 @@ if at least {} % of the requests were in flight in its second.
     )
 }
 
+fn objectives() -> String {
+    let targets: Vec<String> =
+        Target::ALL.iter().map(|target| format!("`{}`", target.name())).collect();
+    format!(
+        "
+## Objectives
+
+An objective is what a latency of a request ({}) may be at most. *Goodput* is the requests that succeeded
+and kept to every objective ÷ `full_duration`; *attainment* is the same requests ÷ all that were sent and measured, failures
+included. `itl` is the mean of the request's gaps between chunks. A stream without time between tokens keeps to any objective for `tpot` and `itl`; a response that
+is not streamed shows no first token and keeps to none but `e2el`.
+",
+        targets.join(", ")
+    )
+}
+
 fn ms(seconds: f64) -> f64 {
     seconds * 1e3
 }
@@ -192,9 +212,10 @@ What every figure means. A record keeps the moments of a request in nanoseconds 
 it sent; in a closed loop, when a place became free), `started` (its own work began, the opening of a connection included), each
 output chunk as its bytes left the socket, and `end`. All metrics are defined over these.
 
-Requests of the warm-up are in no figure. Latencies and tokens are taken over the requests that succeeded; a request that failed
-stays in every denominator. Lengths of time are held in seconds; reports print some of them in milliseconds. A figure that cannot be
-computed is absent (in EvalScope's files: −1, and named under \"Not Applicable Metrics\"), never zero, NaN or infinite.
+Requests of the warm-up are in no figure, and probes beside the load in none but their own. Latencies and tokens are taken over the
+requests that succeeded; a request that failed stays in every denominator. Lengths of time are held in seconds; reports print some of
+them in milliseconds. A figure that cannot be computed is absent (in EvalScope's files: −1, and named under \"Not Applicable
+Metrics\"; in vLLM's: 0, and named under `not_applicable`), and of itself never zero, NaN or infinite.
 ";
 
 const DIFFERENCES: &str = "
@@ -221,6 +242,29 @@ The reports of the `evalscope` dialect have EvalScope 1.14.1's keys, order, roun
 | Percentile files | NaN where there is no value | the key is left out |
 | Percentile files | up to 99 % | also 99.9 % and `std` |
 | `--rate` in open loop | latencies from the send alone | from the send under EvalScope's names, and from the schedule beside them |
+";
+
+const DIFFERENCES_FROM_VLLM: &str = "
+## Where the figures differ from vLLM's, on purpose
+
+The reports of the `vllm` dialect have the names, order and percentile rule of `vllm bench serve` 0.32. These figures differ:
+
+| Figure | vLLM 0.32 | Here |
+|---|---|---|
+| Every moment | taken when the event loop came to it, for completions after the event's JSON is parsed | taken as the bytes leave the socket |
+| First token | also a chunk of empty content without a role; not `reasoning_content` | the first chunk with output on any channel |
+| TPOT of an output in one chunk | 0, in the average | not applicable |
+| TTFT, TPOT, ITL where there is none | 0 | `n/a` on the console; in the file 0, and named under `not_applicable` |
+| Peak output token throughput | chunks in a second | tokens in a second |
+| Peak concurrent requests | requests that touch a second | the exact maximum of requests in flight |
+| Client queue time | from when the request's task was made | where arrivals are paced, from the scheduled moment |
+| Queue-inclusive latency | left out for ramps and traces | told wherever a cap meets paced arrivals |
+| Probes | the next is sent a while after the last one's reply | an open loop: also while the server stalls |
+| `rps_change_events` | by the index of the request | by the ramp in time |
+| Streams that break off, requests without any output | success | failure |
+| Goodput | of TTFT, TPOT, E2EL | of ITL as well, and the attainment over all that were sent |
+| Counters of a server that was restarted | subtracted all the same | left out, and told |
+| End-to-end latency | in the file if asked for | always in the file |
 ";
 
 #[cfg(test)]

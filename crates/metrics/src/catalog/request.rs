@@ -241,8 +241,13 @@ pub fn itl_is_estimated(record: &Record) -> bool {
     chunk_gaps(record).next().is_some() && !tokens_of_chunks_known(record)
 }
 
+/// Whether a request asked for output, and not for a result: embeddings, scores. A failure without any of either is taken to have.
+pub fn generates(record: &Record) -> bool {
+    !record.chunks.iter().any(|chunk| chunk.channel == Channel::Result)
+}
+
 fn streamed(record: &Record) -> Option<()> {
-    record.streamed.then_some(())
+    (record.streamed && generates(record)).then_some(())
 }
 
 fn since(earlier: Offset, moment: Option<Offset>) -> Option<f64> {
@@ -250,7 +255,7 @@ fn since(earlier: Offset, moment: Option<Offset>) -> Option<f64> {
 }
 
 fn output(record: &Record) -> Option<u32> {
-    record.output_tokens.map(|tokens| tokens.count)
+    record.output_tokens.map(|tokens| tokens.count).filter(|_| generates(record))
 }
 
 fn opened(record: &Record) -> Option<(Duration, Duration, Duration)> {
@@ -261,7 +266,7 @@ fn opened(record: &Record) -> Option<(Duration, Duration, Duration)> {
 }
 
 fn chunk_gaps(record: &Record) -> impl Iterator<Item = Duration> {
-    let chunks = if record.streamed { record.chunks.as_slice() } else { &[] };
+    let chunks = streamed(record).map_or(&[][..], |()| record.chunks.as_slice());
     chunks.windows(2).map(|pair| pair[1].at - pair[0].at)
 }
 
@@ -291,7 +296,7 @@ fn token_gaps(record: &Record, gaps: &mut Vec<f64>) {
 
 fn tpot(record: &Record) -> Option<f64> {
     let tokens_after_first = output(record)?.checked_sub(1).filter(|&tokens| tokens > 0)?;
-    let several_chunks = record.streamed && record.chunks.len() > 1;
+    let several_chunks = streamed(record).is_some() && record.chunks.len() > 1;
     let decoding = since(record.first()?, record.last())?;
     several_chunks.then(|| decoding / f64::from(tokens_after_first))
 }

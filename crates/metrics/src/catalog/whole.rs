@@ -27,7 +27,7 @@ pub const REQUEST_THROUGHPUT: Metric = Metric {
     definition: "Requests that succeeded ÷ duration.",
     over: Over::Successes,
     of: Of::Run(|run| Some(run.successes().count() as f64 / run.window().duration()?)),
-    named: &[("evalscope", "Req Throughput (req/s)"), ("vllm", "Request throughput (req/s)")],
+    named: &[("evalscope", "Req Throughput (req/s)")],
 };
 
 /// Input tokens per second.
@@ -49,10 +49,7 @@ pub const OUTPUT_THROUGHPUT: Metric = Metric {
     definition: "Σ output tokens ÷ duration.",
     over: Over::Successes,
     of: Of::Run(|run| Some(output_tokens(run)? / run.window().duration()?)),
-    named: &[
-        ("evalscope", "Output Throughput (tok/s)"),
-        ("vllm", "Output token throughput (tok/s)"),
-    ],
+    named: &[("evalscope", "Output Throughput (tok/s)")],
 };
 
 /// Tokens in and out per second.
@@ -63,7 +60,7 @@ pub const TOTAL_THROUGHPUT: Metric = Metric {
     definition: "Σ (input tokens + output tokens) ÷ duration.",
     over: Over::Successes,
     of: Of::Run(|run| Some((input_tokens(run)? + output_tokens(run)?) / run.window().duration()?)),
-    named: &[("evalscope", "Total Throughput (tok/s)"), ("vllm", "Total Token throughput (tok/s)")],
+    named: &[("evalscope", "Total Throughput (tok/s)")],
 };
 
 /// The share of requests that succeeded.
@@ -260,11 +257,11 @@ pub const CLIENT_MEMORY: Metric = Metric {
     named: &[],
 };
 
-fn input_tokens(run: &Run<'_>) -> Option<f64> {
+pub(super) fn input_tokens(run: &Run<'_>) -> Option<f64> {
     sum(run, |record| record.prompt_tokens.count())
 }
 
-fn output_tokens(run: &Run<'_>) -> Option<f64> {
+pub(super) fn output_tokens(run: &Run<'_>) -> Option<f64> {
     sum(run, |record| record.output_tokens.map(|tokens| tokens.count))
 }
 

@@ -9,7 +9,7 @@ use tokometer_workload::dataset::{DATASETS, Entry};
 use crate::config;
 use crate::endpoint::Kind;
 use crate::error::{PlanError, known_words};
-use crate::plan::{Dataset, Fit, Prompts, Source, Target, Template, Text};
+use crate::plan::{Dataset, Fit, Prompts, Source, Template, Text};
 use crate::secret::refuse_secrets;
 
 use super::{Environment, utf8};
@@ -18,19 +18,18 @@ use super::{Environment, utf8};
 pub(super) fn resolve(
     config: config::Prompts,
     typed: Kind,
-    target: &Target,
     environment: &dyn Environment,
     advice: &mut Vec<String>,
 ) -> Result<Prompts, PlanError> {
     let chat_template = config.chat_template.unwrap_or(typed == Kind::Chat);
-    if !chat_template && target.api.0.name() == "openai-chat" {
+    if !chat_template && typed == Kind::Chat && !tokenized(&config) {
         return Err(PlanError::at(
             "prompts.chat_template",
             "a chat endpoint takes conversations only, and applies the chat template itself",
         )
         .with_hint("for prompts without one use a URL that ends in /v1/completions"));
     }
-    let tokenize = config.tokenize.unwrap_or(false);
+    let tokenize = tokenized(&config);
     let template = template(&config, environment)?;
     if tokenize && template.is_some() {
         return Err(PlanError::at("prompts.template", "does not go with prompts as token ids")
@@ -44,6 +43,10 @@ pub(super) fn resolve(
         advice.extend(without_effect(dataset));
     }
     Ok(Prompts { source, template, chat_template, tokenize })
+}
+
+fn tokenized(config: &config::Prompts) -> bool {
+    config.tokenize.unwrap_or(false)
 }
 
 fn text(
@@ -73,6 +76,10 @@ fn text(
         .with_hint("leave it out, or use the dataset random"));
     }
     match &config.dataset {
+        None if !config.args.is_empty() => {
+            Err(PlanError::at("prompts.args", "one text for every request has no settings")
+                .with_hint("leave them out, or name a dataset"))
+        }
         None => Ok(Some(text)),
         Some(name) => Err(PlanError::at(
             "prompts.dataset",
@@ -133,6 +140,8 @@ fn dataset(config: config::Prompts) -> Result<Dataset, PlanError> {
     }
     let dataset = Dataset {
         path: config.path.map(|path| utf8(path, "prompts.path")).transpose()?,
+        args: config.args,
+        oversample: config.oversample.unwrap_or(true),
         offset: config.offset.unwrap_or(0),
         min_length: config.min_length.unwrap_or(0),
         max_length: config.max_length.unwrap_or(MAX_LENGTH),

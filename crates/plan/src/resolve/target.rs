@@ -9,7 +9,7 @@ use crate::error::PlanError;
 use crate::plan::{Key, Proxy, Spoken, Target, Timeouts};
 use crate::secret::{Filled, names_a_secret};
 use crate::url::{Scheme, Url};
-use crate::written::Limit;
+use crate::written::{Limit, Span};
 
 use super::{Environment, utf8};
 
@@ -57,6 +57,9 @@ pub(super) fn resolve(
         http2: config.http2.unwrap_or(false),
         proxy: config.proxy.map(|url| proxy(&url, environment)).transpose()?,
         test_connection: config.test_connection.unwrap_or(true),
+        ready_within: config.ready_within.map_or(Duration::ZERO, |Span(length)| length),
+        profile: config.profile.unwrap_or(false),
+        request_id_prefix: config.request_id_prefix.map(request_id_prefix).transpose()?,
     };
     Ok((target, endpoint.typed))
 }
@@ -122,6 +125,18 @@ fn check_header_value(setting: &str, value: &str) -> Result<(), PlanError> {
             "holds a line break or another control character, which no header can",
         )),
         false => Ok(()),
+    }
+}
+
+fn request_id_prefix(prefix: String) -> Result<String, PlanError> {
+    check_header_value("target.request_id_prefix", &prefix)?;
+    match prefix.is_ascii() {
+        true => Ok(prefix),
+        false => Err(PlanError::at(
+            "target.request_id_prefix",
+            "holds letters that a header cannot carry everywhere",
+        )
+        .with_hint("use letters, digits and - only")),
     }
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot have its own files is to fail")]
 
 mod runs;
+mod vllm;
 
 use std::fs;
 use std::path::Path;
@@ -246,5 +247,5 @@ fn an_unknown_dialect_is_named() {
     log.header.dialect = "klingon".into();
     let folder = tempfile::tempdir().unwrap();
     let error = rebuild(folder.path(), &log, Style::Plain).unwrap_err();
-    insta::assert_snapshot!(error, @r#"the run asks for reports in the dialect "klingon", but only these are known: evalscope"#);
+    insta::assert_snapshot!(error, @r#"the run asks for reports in the dialect "klingon", but only these are known: evalscope, vllm"#);
 }

@@ -70,6 +70,8 @@ fn record(index: u64, scheduled: f64, started: f64, service: &Service) -> Record
         output_tokens: succeeded
             .then_some(OutputTokens { count: service.tokens, source: TokenSource::Usage }),
         asked_output: Some(service.tokens),
+        audio: None,
+        inputs: None,
         finish_reason: succeeded.then(|| "length".to_owned()),
         request_id: format!("7f3a-{index:04}"),
         prompt: None,
@@ -91,8 +93,9 @@ fn client() -> ClientUse {
 
 fn point_log(point: Point, records: Vec<Record>) -> PointLog {
     let at = records.iter().map(|record| record.end).max().unwrap_or_default();
-    let end = PointEnd { index: point.index, at, complete: true, client: client() };
-    PointLog { point, records, pulses: Vec::new(), end: Some(end) }
+    let end =
+        PointEnd { index: point.index, at, complete: true, measured_from: None, client: client() };
+    PointLog { point, records, pulses: Vec::new(), scrapes: Vec::new(), end: Some(end) }
 }
 
 /// A closed loop: each place takes the next request 0.05 ms after it became free.

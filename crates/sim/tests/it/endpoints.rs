@@ -41,7 +41,7 @@ async fn a_streamed_chat_opens_says_its_tokens_gives_its_usage_and_ends() {
     assert!(reasons.iter().enumerate().all(|(i, reason)| i == 5 || reason.is_none()));
     let usages = answer.deltas("openai-chat", |delta| delta.usage);
     // Two words, and eight bytes for each end of the template.
-    let usage = Usage { prompt_tokens: 18, completion_tokens: 5, cached_tokens: None };
+    let usage = Usage { prompt_tokens: Some(18), completion_tokens: 5, cached_tokens: None };
     assert_eq!(usages, [None, None, None, None, None, None, Some(usage), None]);
     assert_eq!(events[7], "[DONE]");
 }

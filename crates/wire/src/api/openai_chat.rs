@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use smallvec::SmallVec;
 
+use super::openai_request::Form;
 use super::openai_response::{Choice, Chunk, Null, Text, Whole, add, end};
-use super::{Api, Asked, DecodeError, EncodeError, Reply, openai_request, openai_response};
+use super::{
+    Api, Asked, DecodeError, EncodeError, Reply, SoFar, fields, openai_request, openai_response,
+};
 use crate::{Channel, Delta, Message, Piece, Prompt, Request};
 
 /// `/v1/chat/completions`.
@@ -28,10 +31,10 @@ impl Api for OpenAiChat {
         let messages = match request.prompt {
             Prompt::Text(text) => json!([{ "role": "user", "content": text }]),
             Prompt::Messages(messages) => json!(messages),
-            Prompt::Tokens(_) => return openai_request::unsupported(self.name(), "token ids"),
-            Prompt::Body(own) => return Ok(openai_request::complete(own, request, logprobs)),
+            Prompt::Body(own) => return Ok(openai_request::complete(own, request, Form::Chat)),
+            other => return fields::unsupported(self.name(), fields::named(other)),
         };
-        Ok(openai_request::encode(request, ("messages", messages), logprobs))
+        Ok(openai_request::encode(request, ("messages", messages), Form::Chat))
     }
 
     fn delta<'e>(&self, data: &'e [u8]) -> Result<Delta<'e>, DecodeError> {
@@ -46,7 +49,11 @@ impl Api for OpenAiChat {
         openai_request::parse(body, messages)
     }
 
-    fn event(&self, reply: &Reply<'_>, delta: &Delta<'_>, into: &mut BytesMut) {
+    fn id_prefix(&self) -> &'static str {
+        "chatcmpl-"
+    }
+
+    fn event(&self, reply: &Reply<'_>, _: &mut SoFar, delta: &Delta<'_>, into: &mut BytesMut) {
         if openai_response::write_end(delta, into) {
             return;
         }
@@ -73,16 +80,12 @@ impl Api for OpenAiChat {
     }
 }
 
-const fn logprobs(wanted: bool) -> Option<Value> {
-    Some(Value::Bool(wanted))
-}
-
-fn messages(fields: &Map<String, Value>) -> Result<Prompt, DecodeError> {
-    let Some(messages) = fields.get("messages") else {
+pub(super) fn messages(body: &Map<String, Value>) -> Result<Prompt, DecodeError> {
+    let Some(messages) = body.get("messages") else {
         return Err(DecodeError::Field("messages: field required".into()));
     };
     let Value::Array(messages) = messages else {
-        return Err(openai_request::wrong("messages", "a list", messages));
+        return Err(fields::wrong("messages", "a list", messages));
     };
     messages.iter().enumerate().map(message).collect::<Result<_, _>>().map(Prompt::Messages)
 }
@@ -94,7 +97,7 @@ fn message((index, message): (usize, &Value)) -> Result<Message, DecodeError> {
         Value::Null | Value::String(_) | Value::Array(_) => Ok(message),
         other => {
             let name = format!("messages[{index}].content");
-            Err(openai_request::wrong(&name, "a string or a list of parts", other))
+            Err(fields::wrong(&name, "a string or a list of parts", other))
         }
     }
 }
@@ -215,7 +218,7 @@ const fn rank(channel: Channel) -> u8 {
         Channel::Reasoning => 0,
         Channel::Content => 1,
         Channel::Refusal => 2,
-        Channel::ToolCall => 3,
+        Channel::ToolCall | Channel::Result => 3,
     }
 }
 
@@ -454,8 +457,9 @@ mod tests {
     #[test]
     fn usage_is_read_alone_beside_output_and_not_where_it_is_null() {
         let usage = |json: &str| OpenAiChat.delta(json.as_bytes()).unwrap().usage;
-        let counts =
-            |cached_tokens| Some(Usage { prompt_tokens: 3, completion_tokens: 2, cached_tokens });
+        let counts = |cached_tokens| {
+            Some(Usage { prompt_tokens: Some(3), completion_tokens: 2, cached_tokens })
+        };
         assert_eq!(
             usage(r#"{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2}}"#),
             counts(None)
@@ -466,7 +470,8 @@ mod tests {
             ),
             counts(Some(1))
         );
-        let huge = Usage { prompt_tokens: u32::MAX, completion_tokens: 1, cached_tokens: None };
+        let huge =
+            Usage { prompt_tokens: Some(u32::MAX), completion_tokens: 1, cached_tokens: None };
         let beyond = r#"{"usage":{"prompt_tokens":4294967295,"total_tokens":4294967296,"completion_tokens":1}}"#;
         assert_eq!(usage(beyond), Some(huge));
         assert_eq!(
@@ -554,6 +559,7 @@ mod tests {
             stop_token_ids: vec![5, 6],
             stream: true,
             extra: map(json!({ "ignore_eos": true, "n": 3 })),
+            ..Options::default()
         };
         assert_eq!(
             body(&Prompt::Text("hi".into()), &options),

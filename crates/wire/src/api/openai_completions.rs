@@ -7,9 +7,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use smallvec::SmallVec;
 
+use super::openai_request::Form;
 use super::openai_response::{Choice, Chunk, Null, Text, Whole, add, end};
-use super::{Api, Asked, DecodeError, EncodeError, Reply, openai_request, openai_response};
-use crate::{Channel, Delta, Message, Piece, Prompt, Request};
+use super::{
+    Api, Asked, DecodeError, EncodeError, Reply, SoFar, conversation, fields, openai_request,
+    openai_response,
+};
+use crate::{Channel, Delta, Piece, Prompt, Request};
 
 /// `/v1/completions`.
 ///
@@ -30,13 +34,16 @@ impl Api for OpenAiCompletions {
         let prompt = match request.prompt {
             Prompt::Text(text) => Value::from(text.as_str()),
             Prompt::Tokens(ids) => ids.iter().copied().collect(),
-            Prompt::Messages(messages) => match messages.as_slice() {
-                [Message { content: Value::String(text), .. }] => Value::from(text.as_str()),
-                _ => return openai_request::unsupported(self.name(), "a conversation"),
+            Prompt::Messages(messages) => match conversation::only_text(messages) {
+                Some(text) => Value::from(text),
+                None => return fields::unsupported(self.name(), "a conversation"),
             },
-            Prompt::Body(own) => return Ok(openai_request::complete(own, request, logprobs)),
+            Prompt::Body(own) => {
+                return Ok(openai_request::complete(own, request, Form::Completions));
+            }
+            other => return fields::unsupported(self.name(), fields::named(other)),
         };
-        Ok(openai_request::encode(request, ("prompt", prompt), logprobs))
+        Ok(openai_request::encode(request, ("prompt", prompt), Form::Completions))
     }
 
     fn delta<'e>(&self, data: &'e [u8]) -> Result<Delta<'e>, DecodeError> {
@@ -51,7 +58,15 @@ impl Api for OpenAiCompletions {
         openai_request::parse(body, prompt)
     }
 
-    fn event(&self, reply: &Reply<'_>, delta: &Delta<'_>, into: &mut BytesMut) {
+    fn id_prefix(&self) -> &'static str {
+        "cmpl-"
+    }
+
+    fn usual_limit(&self) -> Option<u32> {
+        Some(16)
+    }
+
+    fn event(&self, reply: &Reply<'_>, _: &mut SoFar, delta: &Delta<'_>, into: &mut BytesMut) {
         if openai_response::write_end(delta, into) || *delta == Delta::default() {
             return;
         }
@@ -74,13 +89,8 @@ impl Api for OpenAiCompletions {
     }
 }
 
-/// Here it is a number: how many of the likeliest tokens are told at each place.
-fn logprobs(wanted: bool) -> Option<Value> {
-    wanted.then_some(Value::from(1))
-}
-
-fn prompt(fields: &Map<String, Value>) -> Result<Prompt, DecodeError> {
-    let Some(prompt) = fields.get("prompt") else {
+fn prompt(body: &Map<String, Value>) -> Result<Prompt, DecodeError> {
+    let Some(prompt) = body.get("prompt") else {
         return Err(DecodeError::Field("prompt: field required".into()));
     };
     match prompt {
@@ -100,14 +110,9 @@ fn prompt(fields: &Map<String, Value>) -> Result<Prompt, DecodeError> {
 fn one_prompt(prompt: &Value) -> Result<Prompt, DecodeError> {
     match prompt {
         Value::String(text) => Ok(Prompt::Text(text.clone())),
-        Value::Array(ids) => ids.iter().map(token).collect::<Result<_, _>>().map(Prompt::Tokens),
-        other => Err(openai_request::wrong("prompt", "a string or a list of token ids", other)),
+        Value::Array(ids) => fields::token_ids("prompt", ids).map(Prompt::Tokens),
+        other => Err(fields::wrong("prompt", "a string or a list of token ids", other)),
     }
-}
-
-fn token(id: &Value) -> Result<u32, DecodeError> {
-    let token = id.as_u64().and_then(|id| u32::try_from(id).ok());
-    token.ok_or_else(|| openai_request::wrong("prompt", "token ids", id))
 }
 
 #[derive(Deserialize)]
@@ -215,7 +220,7 @@ mod tests {
         assert_eq!(delta.finish_reason.as_deref(), Some("stop"));
         assert_eq!(
             delta.usage,
-            Some(Usage { prompt_tokens: 1, completion_tokens: 2, cached_tokens: None })
+            Some(Usage { prompt_tokens: Some(1), completion_tokens: 2, cached_tokens: None })
         );
     }
 

@@ -5,17 +5,21 @@
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::{Asked, DecodeError, EncodeError};
-use crate::{Options, Prompt, Request};
+use super::fields::{count, flag, model, wrong};
+use super::{Asked, DecodeError};
+use crate::{LimitName, Options, Prompt, Request};
+
+/// Which of the two it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Form {
+    Chat,
+    Completions,
+}
 
 /// The body of a request whose prompt is the field `prompt`.
 ///
 /// What is asked for by several is decided by the later: the template, the options and the prompt, `extra`.
-pub(super) fn encode(
-    request: &Request<'_>,
-    prompt: (&str, Value),
-    logprobs: fn(bool) -> Option<Value>,
-) -> Bytes {
+pub(super) fn encode(request: &Request<'_>, prompt: (&str, Value), form: Form) -> Bytes {
     let options = request.options;
     let streamed = stream_wanted(&options.extra).unwrap_or(options.stream);
     let mut body = request.template.cloned().unwrap_or_default();
@@ -23,7 +27,7 @@ pub(super) fn encode(
         body.insert("model".into(), model.into());
     }
     body.insert(prompt.0.into(), prompt.1);
-    body.extend(settings(options, logprobs));
+    body.extend(settings(options, form));
     if streamed {
         stream_options(&mut body).insert("include_usage".into(), true.into());
     } else {
@@ -35,19 +39,19 @@ pub(super) fn encode(
 /// The body of a request that came with one of its own.
 ///
 /// What is asked for by several is decided by the later: the template, the options, the body itself, `extra`.
-pub(super) fn complete(
-    own: &Map<String, Value>,
-    request: &Request<'_>,
-    logprobs: fn(bool) -> Option<Value>,
-) -> Bytes {
+pub(super) fn complete(own: &Map<String, Value>, request: &Request<'_>, form: Form) -> Bytes {
     let options = request.options;
     let streamed =
         stream_wanted(&options.extra).or_else(|| stream_wanted(own)).unwrap_or(options.stream);
     let mut body = own.clone();
     let template = request.template.cloned().unwrap_or_default();
     let model = request.model.map(|model| ("model".to_owned(), model.into()));
-    for (name, value) in model.into_iter().chain(settings(options, logprobs)).chain(template) {
-        body.entry(name).or_insert(value);
+    let limited = LIMITS.iter().any(|name| own.contains_key(*name));
+    for (name, value) in model.into_iter().chain(settings(options, form)).chain(template) {
+        // A limit of the body's own holds, whichever name it bears.
+        if !(limited && LIMITS.contains(&name.as_str())) {
+            body.entry(name).or_insert(value);
+        }
     }
     if streamed {
         stream_options(&mut body).entry("include_usage").or_insert(true.into());
@@ -75,11 +79,7 @@ pub(super) fn parse(
         Some(Value::Object(options)) => options,
         Some(other) => return Err(wrong("stream_options", "an object", other)),
     };
-    let model = match fields.get("model") {
-        None | Some(Value::Null) => None,
-        Some(Value::String(model)) => Some(model.clone()),
-        Some(other) => return Err(wrong("model", "a string", other)),
-    };
+    let model = model(&fields)?;
     let max_tokens = match count(&fields, "max_completion_tokens")? {
         Some(max) => Some(max),
         None => count(&fields, "max_tokens")?,
@@ -102,44 +102,33 @@ pub(super) fn parse(
     })
 }
 
-/// The error of an API that has no place for `what`.
-pub(super) const fn unsupported<T>(
-    api: &'static str,
-    what: &'static str,
-) -> Result<T, EncodeError> {
-    Err(EncodeError::Unsupported { api, what })
-}
-
-/// The error of a field that is not `expected`.
-pub(super) fn wrong(name: &str, expected: &str, found: &Value) -> DecodeError {
-    let found = match found {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(number) => {
-            return DecodeError::Field(format!("{name}: expected {expected}, got {number}"));
-        }
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    };
-    DecodeError::Field(format!("{name}: expected {expected}, got {found}"))
-}
-
 /// The fields that the options ask for.
-fn settings(
-    options: &Options,
-    logprobs: fn(bool) -> Option<Value>,
-) -> impl Iterator<Item = (String, Value)> {
+fn settings(options: &Options, form: Form) -> impl Iterator<Item = (String, Value)> {
     let list = |empty: bool, values: Value| (!empty).then_some(values);
+    let limit = match (form, options.limit) {
+        (Form::Chat, LimitName::MaxCompletionTokens) => "max_completion_tokens",
+        _ => "max_tokens",
+    };
+    let (logprobs, top_logprobs) = match form {
+        Form::Chat => (options.logprobs.map(Value::from), options.top_logprobs.map(Value::from)),
+        // One number says both: how many of the likeliest tokens are told at each place.
+        Form::Completions => {
+            let wanted = options.logprobs == Some(true);
+            (wanted.then(|| options.top_logprobs.unwrap_or(1).into()), None)
+        }
+    };
     [
-        ("max_tokens", options.max_tokens.map(Value::from)),
+        (limit, options.max_tokens.map(Value::from)),
         ("min_tokens", options.min_tokens.map(Value::from)),
         ("temperature", options.temperature.map(Value::from)),
         ("top_p", options.top_p.map(Value::from)),
         ("top_k", options.top_k.map(Value::from)),
+        ("min_p", options.min_p.map(Value::from)),
+        ("presence_penalty", options.presence_penalty.map(Value::from)),
         ("frequency_penalty", options.frequency_penalty.map(Value::from)),
         ("repetition_penalty", options.repetition_penalty.map(Value::from)),
-        ("logprobs", options.logprobs.and_then(logprobs)),
+        ("logprobs", logprobs),
+        ("top_logprobs", top_logprobs),
         ("n", options.n.map(Value::from)),
         ("seed", options.seed.map(Value::from)),
         ("stop", list(options.stop.is_empty(), json!(options.stop))),
@@ -172,22 +161,5 @@ fn finish(mut body: Map<String, Value>, options: &Options) -> Bytes {
     text.into()
 }
 
-/// A field that counts something. Null is as good as absent.
-fn count(fields: &Map<String, Value>, name: &str) -> Result<Option<u32>, DecodeError> {
-    match fields.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => match value.as_u64().and_then(|count| u32::try_from(count).ok()) {
-            Some(count) => Ok(Some(count)),
-            None => Err(wrong(name, "a whole number that is not negative", value)),
-        },
-    }
-}
-
-/// A field that is on or off. Null is as good as off.
-fn flag(fields: &Map<String, Value>, name: &str) -> Result<bool, DecodeError> {
-    match fields.get(name) {
-        None | Some(Value::Null) => Ok(false),
-        Some(Value::Bool(flag)) => Ok(*flag),
-        Some(other) => Err(wrong(name, "true or false", other)),
-    }
-}
+/// What the most tokens to generate are called.
+const LIMITS: [&str; 2] = ["max_tokens", "max_completion_tokens"];

@@ -68,7 +68,7 @@ fn read<'e, C: Choice<'e> + Deserialize<'e>>(
 
 /// The message of a response that may be an error.
 #[cold]
-fn error(json: &[u8]) -> Result<Option<String>, DecodeError> {
+pub(super) fn error(json: &[u8]) -> Result<Option<String>, DecodeError> {
     Ok(error_message::told(&serde_json::from_slice(json)?))
 }
 
@@ -81,6 +81,16 @@ impl<'e> Text<'e> {
     #[inline]
     pub(super) fn some(text: Option<Self>) -> Option<Cow<'e, str>> {
         text.map(|text| text.0).filter(|text| !text.is_empty())
+    }
+
+    /// Whether it is this text.
+    pub(super) fn is(&self, text: &str) -> bool {
+        self.0 == text
+    }
+
+    /// The text as it is.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -164,8 +174,9 @@ impl Counts {
             let rest = self.total_tokens?.checked_sub(part?.into())?;
             u32::try_from(rest).ok()
         };
+        let prompt_tokens = self.prompt_tokens.or_else(|| without(self.completion_tokens))?;
         Some(Usage {
-            prompt_tokens: self.prompt_tokens.or_else(|| without(self.completion_tokens))?,
+            prompt_tokens: Some(prompt_tokens),
             completion_tokens: self.completion_tokens.or_else(|| without(self.prompt_tokens))?,
             cached_tokens: self.prompt_tokens_details.as_ref().and_then(|told| told.cached_tokens),
         })
@@ -303,7 +314,7 @@ impl<'a, C: Serialize> Whole<'a, C> {
 
 /// Usage as vLLM writes it: which of its details are there depends on where it stands.
 #[derive(Serialize)]
-struct Counted {
+pub(super) struct Counted {
     prompt_tokens: u32,
     total_tokens: u64,
     completion_tokens: u32,
@@ -314,11 +325,12 @@ struct Counted {
 }
 
 impl Counted {
-    fn at_the_end(usage: Usage) -> Self {
+    pub(super) fn at_the_end(usage: Usage) -> Self {
         let details = usage.cached_tokens.map(|cached| Details { cached_tokens: Some(cached) });
+        let prompt_tokens = usage.prompt_tokens.unwrap_or(0);
         Self {
-            prompt_tokens: usage.prompt_tokens,
-            total_tokens: u64::from(usage.prompt_tokens) + u64::from(usage.completion_tokens),
+            prompt_tokens,
+            total_tokens: u64::from(prompt_tokens) + u64::from(usage.completion_tokens),
             completion_tokens: usage.completion_tokens,
             prompt_tokens_details: details.map(Some),
             completion_tokens_details: None,
@@ -348,7 +360,8 @@ struct Error<'a> {
     code: u16,
 }
 
-fn write_json(value: &impl Serialize, into: &mut BytesMut) {
+/// Writes a value as JSON, without line ends.
+pub(super) fn write_json(value: &impl Serialize, into: &mut BytesMut) {
     serde_json::to_writer(into.writer(), value)
         .expect("these structs are JSON, and memory takes it");
 }

@@ -1,7 +1,10 @@
 //! What vLLM 0.32.0 sent, read and written back.
 
 use bytes::BytesMut;
-use tokometer_wire::api::{OpenAiChat, OpenAiCompletions, Reply};
+use serde_json::Value;
+use tokometer_wire::api::{
+    AnthropicMessages, OpenAiChat, OpenAiCompletions, OpenAiResponses, Reply, SoFar,
+};
 use tokometer_wire::{Api, Channel, Delta, Piece, Usage, error_message};
 
 use crate::decode;
@@ -10,6 +13,8 @@ const CHAT: &str = include_str!("../captures/sse-chat.txt");
 const CHAT_CONTINUOUS: &str = include_str!("../captures/sse-chat-continuous-usage.txt");
 const COMPLETIONS: &str = include_str!("../captures/sse-completions.txt");
 const COMPLETIONS_SPEC: &str = include_str!("../captures/sse-completions-spec.txt");
+const RESPONSES: &str = include_str!("../captures/sse-responses.txt");
+const ANTHROPIC: &str = include_str!("../captures/sse-anthropic.txt");
 const CHAT_WHOLE: &str = include_str!("../captures/chat-nonstream.json");
 const COMPLETIONS_WHOLE: &str = include_str!("../captures/completions-nonstream.json");
 const ERROR_400: &[u8] = include_bytes!("../captures/error-400.json");
@@ -40,7 +45,7 @@ fn texts(deltas: &[Delta<'_>]) -> Vec<String> {
 }
 
 fn usage(prompt_tokens: u32, completion_tokens: u32, cached_tokens: Option<u32>) -> Option<Usage> {
-    Some(Usage { prompt_tokens, completion_tokens, cached_tokens })
+    Some(Usage { prompt_tokens: Some(prompt_tokens), completion_tokens, cached_tokens })
 }
 
 #[test]
@@ -177,9 +182,9 @@ fn what_is_written_is_what_vllm_wrote_byte_for_byte() {
     for (api, capture) in STREAMS {
         let expected = as_written_here(capture);
         let first = data_of(&expected)[0];
-        let mut written = BytesMut::new();
+        let (mut written, mut so_far) = (BytesMut::new(), SoFar::default());
         for delta in deltas(api, &expected) {
-            api.event(&reply(first), &delta, &mut written);
+            api.event(&reply(first), &mut so_far, &delta, &mut written);
         }
         assert_eq!(String::from_utf8(written.into()).unwrap(), expected);
     }
@@ -192,6 +197,115 @@ fn what_is_written_is_what_vllm_wrote_byte_for_byte() {
         api.whole(&reply(&expected), &delta, &mut written);
         assert_eq!(String::from_utf8(written.into()).unwrap(), expected);
     }
+}
+
+#[test]
+fn responses_tell_their_pieces_their_end_and_their_usage() {
+    let deltas = named_deltas(&OpenAiResponses, RESPONSES);
+    let expected = [
+        "目前国内",
+        " superClassỗ",
+        "べ",
+        " Kir",
+        "毛主席",
+        " stocking",
+        ":j",
+        "_vi",
+        " heroic",
+        "真的是",
+        "宁",
+    ];
+    assert_eq!(texts(&deltas), expected);
+    let last = deltas.last().unwrap();
+    let end = Delta {
+        usage: usage(10, 12, Some(0)),
+        finish_reason: Some("length".into()),
+        done: true,
+        ..Delta::default()
+    };
+    assert_eq!(*last, end);
+    assert!(deltas[..deltas.len() - 1].iter().all(|delta| !delta.done && delta.usage.is_none()));
+}
+
+#[test]
+fn anthropic_messages_tell_their_pieces_their_end_and_their_usage() {
+    let deltas = named_deltas(&AnthropicMessages, ANTHROPIC);
+    assert_eq!(texts(&deltas).len(), 12);
+    assert_eq!(texts(&deltas)[9], "電子郵");
+    assert_eq!(deltas[0], Delta { usage: usage(10, 0, None), ..Delta::default() });
+    let ending = Delta {
+        usage: usage(10, 12, None),
+        finish_reason: Some("length".into()),
+        ..Delta::default()
+    };
+    assert_eq!(deltas[deltas.len() - 2], ending);
+    assert_eq!(deltas[deltas.len() - 1], Delta { done: true, ..Delta::default() });
+}
+
+#[test]
+fn what_is_written_with_names_has_vllms_events_and_fields_in_vllms_order() {
+    for (api, capture) in
+        [(&OpenAiResponses as &dyn Api, RESPONSES), (&AnthropicMessages, ANTHROPIC)]
+    {
+        let (mut written, mut so_far) = (BytesMut::new(), SoFar::default());
+        let reply = Reply { id: "resp_1", model: "tiny-qwen", created: 1_795_343_082 };
+        let deltas = named_deltas(api, capture);
+        let pieces = deltas.iter().filter(|delta| !delta.pieces.is_empty());
+        // As the simulator tells it: an opening, the output, its reason and its usage, the end.
+        let usage = usage(10, 12, Some(0).filter(|_| api.name() == "openai-responses"));
+        let opening = usage.map(|usage| Usage { completion_tokens: 0, ..usage });
+        let mut told = vec![Delta { usage: opening, ..Delta::default() }];
+        told.extend(pieces.cloned());
+        told.last_mut().unwrap().finish_reason = Some("length".into());
+        told.push(Delta { usage, ..Delta::default() });
+        told.push(Delta { done: true, ..Delta::default() });
+        for delta in &told {
+            api.event(&reply, &mut so_far, delta, &mut written);
+        }
+        let written = String::from_utf8(written.into()).unwrap();
+        let (written, expected) = (blocks(&written), blocks(capture));
+        assert_eq!(written.len(), expected.len(), "{written:?}");
+        for ((name, data), (expected_name, expected_data)) in written.iter().zip(&expected) {
+            assert_eq!(name, expected_name);
+            assert_eq!(form(data), form(expected_data), "{name}");
+        }
+    }
+}
+
+/// The name and the data of each event of a capture of named events, found without the decoder.
+fn blocks(capture: &str) -> Vec<(&str, &str)> {
+    let blocks = capture.strip_suffix("\n\n").expect("captures are whole").split("\n\n");
+    blocks
+        .map(|block| {
+            let (name, data) = block.split_once('\n').expect("two lines");
+            let name = name.strip_prefix("event: ").expect("a name");
+            (name, data.strip_prefix("data: ").expect("data"))
+        })
+        .collect()
+}
+
+fn named_deltas<'c>(api: &dyn Api, capture: &'c str) -> Vec<Delta<'c>> {
+    let read = |(_, data): (&'c str, &'c str)| api.delta(data.as_bytes()).expect("vLLM sends JSON");
+    blocks(capture).into_iter().map(read).collect()
+}
+
+/// The form of JSON: its keys in their order, and what does not depend on the request or the run.
+fn form(json: &str) -> Value {
+    fn blank(key: &str, value: &Value) -> Value {
+        match value {
+            Value::Object(fields) => {
+                let fields = fields.iter().map(|(key, value)| (key.clone(), blank(key, value)));
+                // A list keeps the order in which comparing objects would not look at.
+                Value::Array(
+                    fields.map(|(key, value)| Value::Array(vec![key.into(), value])).collect(),
+                )
+            }
+            Value::Array(items) => items.iter().map(|item| blank(key, item)).collect(),
+            _ if matches!(key, "id" | "item_id" | "max_output_tokens") => Value::Null,
+            other => other.clone(),
+        }
+    }
+    blank("", &serde_json::from_str(json).expect("events are JSON"))
 }
 
 /// A capture as the simulator would write it: under its own name.

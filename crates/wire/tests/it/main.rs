@@ -1,7 +1,10 @@
 //! Tests of `wire` from outside: what real servers sent, and what holds for every input.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod captures;
 mod codecs;
+mod requests;
 mod streams;
 
 use tokometer_wire::sse::Decoder;

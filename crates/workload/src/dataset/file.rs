@@ -11,13 +11,12 @@ use std::io;
 use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 
 use serde_json::{Map, Value};
 
-pub(super) use self::items::Layout;
-use self::items::{Items, Trouble};
+pub(super) use self::items::{Items, Layout, Trouble};
 use super::length::{Fate, Raw, Shape};
+use super::sample::in_parallel;
 use super::{Dataset, DatasetError, Drawn, Entry, Spec};
 use crate::seed::Seed;
 use crate::tokenizer::Tokenizer;
@@ -68,19 +67,13 @@ pub(super) fn open(
     layout: Layout,
     read: Read,
 ) -> Result<Box<dyn Dataset>, DatasetError> {
-    let wanted = entry.file.unwrap_or(super::File { form: "a file", usual: None });
-    let Some(path) = &spec.path else {
-        return Err(DatasetError::NoPath { dataset: entry.name, form: wanted.form });
-    };
-    let path = match wanted.usual {
-        Some(usual) if path.is_dir() => path.join(usual),
-        _ => path.clone(),
-    };
+    let form = entry.file.map_or("a file", |file| file.form);
+    let path = path(entry, spec)?;
     let file = File::open(&path).map_err(|error| unreadable(&path, error))?;
     let items = Items::new(file, layout).map_err(|error| unreadable(&path, error))?;
     Ok(Box::new(Filed {
         path,
-        form: wanted.form,
+        form,
         read,
         shape: Shape::new(spec, tokenizer)?,
         offset: spec.offset,
@@ -90,6 +83,18 @@ pub(super) fn open(
             passed: Passed::default(),
         }),
     }))
+}
+
+/// The file that `spec` names, or the one of the usual name in the folder that it names.
+pub(super) fn path(entry: &Entry, spec: &Spec) -> Result<PathBuf, DatasetError> {
+    let wanted = entry.file.unwrap_or(super::File { form: "a file", usual: None });
+    let Some(path) = &spec.path else {
+        return Err(DatasetError::NoPath { dataset: entry.name, form: wanted.form });
+    };
+    Ok(match wanted.usual {
+        Some(usual) if path.is_dir() => path.join(usual),
+        _ => path.clone(),
+    })
 }
 
 /// The string in a field of an item that is a JSON object.
@@ -136,7 +141,8 @@ pub(super) fn whole(path: &Path) -> Result<String, DatasetError> {
     std::fs::read_to_string(path).map_err(|error| unreadable(path, error))
 }
 
-fn unreadable(path: &Path, error: io::Error) -> DatasetError {
+/// The error for a file that cannot be read.
+pub(super) fn unreadable(path: &Path, error: io::Error) -> DatasetError {
     DatasetError::Read { path: path.to_owned(), source: Arc::new(error) }
 }
 
@@ -181,7 +187,7 @@ impl Filed {
                 }
             }
         }
-        for fate in self.fates(&batch) {
+        for fate in in_parallel(batch, |item| self.fate(&item)) {
             match fate {
                 Ok(None) => {}
                 Ok(Some(Fate::Kept(drawn))) => state.kept.push(drawn),
@@ -193,24 +199,6 @@ impl Filed {
             }
         }
         state.rest = rest.unwrap_or(Rest::More(items));
-    }
-
-    /// What becomes of each item. Measuring takes most of the time, so every core has its share.
-    fn fates(&self, batch: &[(u64, String)]) -> Vec<Result<Option<Fate>, DatasetError>> {
-        let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
-        let share = batch.len().div_ceil(cores).max(1);
-        let own = |items: &[(u64, String)]| -> Vec<_> {
-            items.iter().map(|item| self.fate(item)).collect()
-        };
-        thread::scope(|scope| {
-            let shares: Vec<_> =
-                batch.chunks(share).map(|items| scope.spawn(move || own(items))).collect();
-            let joined = shares.into_iter().map(|share| match share.join() {
-                Ok(fates) => fates,
-                Err(panic) => std::panic::resume_unwind(panic),
-            });
-            joined.flatten().collect()
-        })
     }
 
     fn fate(&self, (line, text): &(u64, String)) -> Result<Option<Fate>, DatasetError> {
@@ -363,7 +351,7 @@ mod tests {
         );
         assert_eq!(
             told("custom", ""),
-            "FILE gives no prompt: it should be plain text with one prompt a line"
+            "FILE gives no prompt: it should be plain text with one prompt a line, or a .jsonl file of objects such as {\"prompt\": \"…\", \"output_tokens\": 100}"
         );
     }
 
@@ -456,17 +444,20 @@ mod tests {
         fn any_file_is_read_or_refused_and_never_panics(
             content in prop_oneof![
                 proptest::collection::vec(any::<u8>(), 0..200),
-                r#"([\[\]{},:"\n a]|\{"question": ?|"instruction"|"conversation"|"human"|"role"|"content"|null|1e9|\\u00){0,40}"#
+                r#"([\[\]{},:"\n a]|\{"question": ?|"instruction"|"conversation"|"conversations"|"value"|"prompt"|"turns"|"messages"|"audio"|"human"|"role"|"content"|null|1e9|\\u00){0,40}"#
                     .prop_map(String::into_bytes),
             ],
+            name in prop_oneof![Just("data"), Just("data.jsonl"), Just("data.json"), Just("data.csv"), Just("data.parquet")],
             with_tokenizer: bool,
             ids: bool,
         ) {
-            let (_folder, path) = file(content);
+            let folder = tempfile::TempDir::new().unwrap();
+            let path = folder.path().join(name);
+            std::fs::write(&path, content).unwrap();
+            let tokenizer = (with_tokenizer || ids).then(tiny);
             for entry in DATASETS.iter().filter(|entry| entry.file.is_some()) {
-                let tokenizer = (with_tokenizer || ids).then(tiny);
                 let spec = Spec { tokenize_prompt: ids, min_prompt_length: 1, ..spec(entry.name, &path) };
-                let data = dataset::open(&spec, tokenizer).unwrap();
+                let Ok(data) = dataset::open(&spec, tokenizer.clone()) else { continue };
                 for index in [0, 1, 100] {
                     drop(data.draw(index, Seed::new(1)));
                 }

@@ -173,7 +173,7 @@ impl Shape {
         let fate = match raw {
             Raw::Text(text) => self.text(text)?,
             Raw::Conversation(messages) => self.conversation(messages)?,
-            Raw::Ready(prompt) => Fate::Kept(Drawn { prompt, tokens: None }),
+            Raw::Ready(prompt) => Fate::Kept(Drawn::of(prompt, None)),
         };
         match (fate, self.ids, &self.tokenizer) {
             (Fate::Kept(drawn), true, Some(tokenizer)) => {
@@ -199,7 +199,7 @@ impl Shape {
             (false, [Message { content: Value::String(text), .. }]) => Prompt::Text(text.clone()),
             _ => Prompt::Messages(messages),
         };
-        Ok(Fate::Kept(Drawn { prompt, tokens }))
+        Ok(Fate::Kept(Drawn::of(prompt, tokens)))
     }
 
     /// With a prefix, the conversation as a whole is filled up, or passed over if it is too long: cutting it would change
@@ -211,7 +211,7 @@ impl Shape {
                 return Ok(Fate::Passed(u32::try_from(whole).unwrap_or(u32::MAX)));
             }
             let messages = self.filled(messages, tokenizer, fit, prefix, role)?;
-            return Ok(Fate::Kept(Drawn { prompt: Prompt::Messages(messages), tokens: None }));
+            return Ok(Fate::Kept(Drawn::of(Prompt::Messages(messages), None)));
         }
         if let Some(Value::String(last)) = messages.last_mut().map(|last| &mut last.content) {
             match self.fitted(std::mem::take(last))? {
@@ -219,7 +219,7 @@ impl Shape {
                 Err(length) => return Ok(Fate::Passed(length)),
             }
         }
-        Ok(Fate::Kept(Drawn { prompt: Prompt::Messages(messages), tokens: None }))
+        Ok(Fate::Kept(Drawn::of(Prompt::Messages(messages), None)))
     }
 
     /// The text, cut if it is to be, and its tokens as the server counts them if they were counted; or the length for which
@@ -310,10 +310,14 @@ pub(super) fn as_ids(prompt: Prompt, tokenizer: &dyn Tokenizer) -> Result<Drawn,
             };
             tokenizer.encode(&rendered)?
         }
-        Prompt::Tokens(_) | Prompt::Body(_) => return Ok(Drawn { prompt, tokens: None }),
+        Prompt::Tokens(_)
+        | Prompt::Body(_)
+        | Prompt::Batch(_)
+        | Prompt::Rerank { .. }
+        | Prompt::Audio(_) => return Ok(Drawn::of(prompt, None)),
     };
     let tokens = Some(length(&ids));
-    Ok(Drawn { prompt: Prompt::Tokens(ids), tokens })
+    Ok(Drawn::of(Prompt::Tokens(ids), tokens))
 }
 
 /// A message of the user.

@@ -13,6 +13,7 @@ pub(super) const ENTRY: Entry = Entry {
     }),
     needs_tokenizer: false,
     length_control: true,
+    takes_args: false,
     open: |spec, tokenizer| file::open(&ENTRY, spec, tokenizer, Layout::List, read),
 };
 

@@ -37,7 +37,7 @@ pub(super) fn open(
     };
     let drawn = match (spec.tokenize_prompt, tokenizer) {
         (true, Some(tokenizer)) => as_ids(prompt, &*tokenizer)?,
-        _ => Drawn { prompt, tokens },
+        _ => Drawn::of(prompt, tokens),
     };
     Ok(Box::new(Same(drawn)))
 }

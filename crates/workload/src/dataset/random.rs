@@ -1,21 +1,20 @@
 //! `random`: prompts of consecutive vocabulary entries, exactly as long as asked.
 //!
 //! The length is what the server will count: the chat template, or the special tokens around a text, are taken off first,
-//! and the finished prompt is measured inside them, where its ends may merge with theirs. A text that will not come out right
-//! is tried with other words, never sent wrong. The prompts mean nothing, and no two share more than the prefix asked for.
+//! and the finished prompt is measured inside them, where its ends may merge with theirs. The prompts mean nothing, and no
+//! two share more than the prefix asked for. With settings of its own the dataset is drawn as vLLM draws it, which is
+//! [`super::random_vllm`]'s affair.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use tokometer_wire::Prompt;
 
-use super::length::user;
-use super::{Dataset, DatasetError, Drawn, Entry, Spec};
-use crate::lengths::{Fitted, converge, stable_words};
+use super::exact::{Exact, Form, Measured};
+use super::{Dataset, DatasetError, Drawn, Entry, Spec, random_vllm};
 use crate::seed::Seed;
-use crate::tokenizer::{Tokenizer, TokenizerError};
+use crate::tokenizer::Tokenizer;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "random",
@@ -23,7 +22,9 @@ pub(super) const ENTRY: Entry = Entry {
     file: None,
     needs_tokenizer: true,
     length_control: false,
+    takes_args: true,
     open: |spec, tokenizer| match tokenizer {
+        Some(tokenizer) if !spec.args.is_empty() => random_vllm::open(spec, tokenizer),
         Some(tokenizer) => Ok(Box::new(Random::new(spec, tokenizer)?)),
         None => Err(DatasetError::NoTokenizer { what: "--dataset random".to_owned() }),
     },
@@ -31,49 +32,25 @@ pub(super) const ENTRY: Entry = Entry {
 
 #[derive(Debug)]
 struct Random {
-    tokenizer: Arc<dyn Tokenizer>,
-    form: Form,
+    exact: Exact,
     /// Tokens of the content, without template and prefix.
     lengths: RangeInclusive<u32>,
-    /// Tokens that the server puts around the content.
-    overhead: usize,
     offset: u64,
     prefix_length: usize,
     prefix_count: u64,
-    /// Ids that stay one token each wherever they stand.
-    stable: Vec<u32>,
-}
-
-/// What is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    Chat,
-    Text,
-    Ids,
 }
 
 impl Random {
     fn new(spec: &Spec, tokenizer: Arc<dyn Tokenizer>) -> Result<Self, DatasetError> {
         let setting = |why| DatasetError::Setting { dataset: ENTRY.name, why };
-        let form = match (spec.tokenize_prompt, spec.apply_chat_template) {
-            (true, _) => Form::Ids,
-            (false, true) => Form::Chat,
-            (false, false) => Form::Text,
-        };
-        let plain = tokenizer.plain().len() as u64;
-        if plain == 0 {
-            return Err(setting(format!(
-                "the tokenizer {} has no plain tokens",
-                tokenizer.label()
-            )));
-        }
-        let room = plain.saturating_pow(spec.prefix_length.min(2));
+        let exact = Exact::new(ENTRY.name, tokenizer, Form::of(spec), Measured::Served)?;
+        let room = (exact.plain().len() as u64).saturating_pow(spec.prefix_length.min(2));
         if u64::from(spec.prefix_count) > room {
             return Err(setting(format!(
                 "there are only {room} different prefixes of that length"
             )));
         }
-        let overhead = overhead(&*tokenizer, form)?;
+        let overhead = exact.overhead();
         let Some(longest) = spec.max_prompt_length.checked_sub(overhead) else {
             return Err(setting(format!(
                 "--max-prompt-length {} leaves no room beside the {overhead} tokens of the chat template",
@@ -81,22 +58,18 @@ impl Random {
             )));
         };
         let shortest = spec.min_prompt_length.saturating_sub(overhead);
-        let stable = if form == Form::Ids { Vec::new() } else { stable_words(&*tokenizer)? };
         Ok(Self {
-            form,
+            exact,
             lengths: shortest..=longest,
-            overhead: overhead as usize,
             offset: spec.offset,
             prefix_length: spec.prefix_length as usize,
             prefix_count: u64::from(spec.prefix_count),
-            stable,
-            tokenizer,
         })
     }
 
     /// The ids to begin with: the prefix, and a stretch of the vocabulary.
     fn begin(&self, index: u64, length: usize, seed: Seed, rng: &mut ChaCha8Rng) -> Vec<u32> {
-        let plain = self.tokenizer.plain();
+        let plain = self.exact.plain();
         let size = plain.len() as u64;
         let mut ids = self.prefix(index % self.prefix_count, seed);
         let offset = rng.random_range(0..size).wrapping_add(self.offset);
@@ -112,7 +85,7 @@ impl Random {
 
     /// The prefix of that number. Different numbers have different prefixes: their first two ids count them.
     fn prefix(&self, number: u64, seed: Seed) -> Vec<u32> {
-        let plain = self.tokenizer.plain();
+        let plain = self.exact.plain();
         let size = plain.len() as u64;
         let mut own = seed.stream("prefixes").at(number).rng();
         let mut common = seed.stream("prefixes").rng();
@@ -126,77 +99,14 @@ impl Random {
             .map(|at| plain[at as usize])
             .collect()
     }
-
-    /// A text of exactly `length` tokens where the server counts it.
-    fn fitted(&self, index: u64, length: usize, seed: Seed) -> Result<String, DatasetError> {
-        if length == 0 {
-            return Ok(String::new());
-        }
-        let goal = length + self.overhead;
-        for attempt in 0..ATTEMPTS {
-            let mut rng = seed.stream("prompts").at(index).at(attempt).rng();
-            let begin = self.begin(index, length - self.prefix_length, seed, &mut rng);
-            let fitted = self.try_fit(begin, goal, self.tokenizer.plain(), &mut rng)?;
-            if self.is_good(&fitted) {
-                return Ok(fitted.text);
-            }
-            if self.stable.is_empty() {
-                continue;
-            }
-            // What would not settle is most often the end, so it makes room for words that stay as they are.
-            let mut ids = fitted.ids;
-            ids.truncate(length.saturating_sub(TAIL << attempt));
-            let fitted = self.try_fit(ids, goal, &self.stable, &mut rng)?;
-            if self.is_good(&fitted) {
-                return Ok(fitted.text);
-            }
-        }
-        Err(DatasetError::Length { tokens: goal, tokenizer: self.tokenizer.label() })
-    }
-
-    fn try_fit(
-        &self,
-        ids: Vec<u32>,
-        goal: usize,
-        fill: &[u32],
-        rng: &mut ChaCha8Rng,
-    ) -> Result<Fitted, TokenizerError> {
-        let measure = |text: &str| {
-            let count = match self.form {
-                Form::Chat => self.tokenizer.count_messages(&[user(text.to_owned())])?,
-                Form::Text | Form::Ids => None,
-            };
-            let count = match count {
-                Some(count) => count,
-                None => self.tokenizer.count(text)?,
-            };
-            Ok(count as usize)
-        };
-        let fill = |count: usize| {
-            (0..count).map(|_| fill[rng.random_range(0..fill.len())]).collect::<Vec<_>>()
-        };
-        converge(&*self.tokenizer, ids, goal, self.overhead, measure, fill)
-    }
-
-    fn is_good(&self, fitted: &Fitted) -> bool {
-        fitted.exact && !fitted.ids.iter().any(|id| self.tokenizer.is_special(*id))
-    }
 }
 
 impl Dataset for Random {
     fn draw(&self, index: u64, seed: Seed) -> Result<Drawn, DatasetError> {
         let own =
             seed.stream("lengths").at(index).rng().random_range(self.lengths.clone()) as usize;
-        let length = own + self.prefix_length;
-        let prompt = match self.form {
-            Form::Ids => {
-                let mut rng = seed.stream("prompts").at(index).at(0).rng();
-                Prompt::Tokens(self.begin(index, own, seed, &mut rng))
-            }
-            Form::Text => Prompt::Text(self.fitted(index, length, seed)?),
-            Form::Chat => Prompt::Messages(vec![user(self.fitted(index, length, seed)?)]),
-        };
-        Ok(Drawn { prompt, tokens: u32::try_from(length + self.overhead).ok() })
+        let address = seed.stream("prompts").at(index);
+        self.exact.drawn(own + self.prefix_length, address, |rng| self.begin(index, own, seed, rng))
     }
 
     fn len(&self) -> Option<u64> {
@@ -204,36 +114,20 @@ impl Dataset for Random {
     }
 }
 
-/// Tokens that the server puts around a prompt's own.
-fn overhead(tokenizer: &dyn Tokenizer, form: Form) -> Result<u32, TokenizerError> {
-    match form {
-        Form::Ids => Ok(0),
-        // Where messages cannot be counted, the server's own count will tell.
-        Form::Chat => Ok(tokenizer.count_messages(&[user(String::new())])?.unwrap_or(0)),
-        Form::Text => {
-            let bare = u32::try_from(tokenizer.encode(SOME_WORD)?.len()).unwrap_or(u32::MAX);
-            Ok(tokenizer.count(SOME_WORD)?.saturating_sub(bare))
-        }
-    }
-}
-
 /// A vocabulary of so many ids has stretches enough for every request to have its own.
 const LARGE: u64 = 1 << 14;
-const ATTEMPTS: u64 = 8;
-/// How many ids at the end make room for stable words, doubled with each attempt.
-const TAIL: usize = 8;
-const SOME_WORD: &str = "hello";
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use proptest::prelude::*;
+    use tokometer_wire::Prompt;
 
     use super::*;
-    use crate::dataset;
-    use crate::fixtures::{open, tiny, tiny_changed};
-    use crate::tokenizer;
+    use crate::dataset::{self, length::user};
+    use crate::fixtures::{tiny, with_special};
+    use crate::tokenizer::{self, TokenizerError};
 
     fn spec(min: u32, max: u32) -> Spec {
         Spec {
@@ -257,24 +151,8 @@ mod tests {
             }
             Prompt::Text(text) => (tokenizer.count(text).unwrap(), text.clone()),
             Prompt::Tokens(ids) => (ids.len() as u32, String::new()),
-            Prompt::Body(_) => panic!("random prompts are no bodies"),
+            other => panic!("random prompts are no {other:?}"),
         }
-    }
-
-    /// A template that strips what it is given, and tokens around a text.
-    fn awkward() -> Arc<dyn Tokenizer> {
-        let folder = tiny_changed(|name, text| {
-            Some(match name {
-                "tokenizer.json" => {
-                    let processor = r#"{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<|endoftext|>","type_id":0}},{"Sequence":{"id":"A","type_id":0}}],"pair":[],"special_tokens":{"<|endoftext|>":{"id":"<|endoftext|>","ids":[1400],"tokens":["<|endoftext|>"]}}}"#;
-                    let mut parsed: serde_json::Value = serde_json::from_str(&text).unwrap();
-                    parsed["post_processor"] = serde_json::from_str(processor).unwrap();
-                    parsed.to_string()
-                }
-                _ => r#"{"chat_template": "user {{ messages[0].content|trim }}s\n"}"#.to_owned(),
-            })
-        });
-        open(&folder)
     }
 
     #[test]
@@ -415,7 +293,7 @@ mod tests {
         ) {
             let tokenizer = match which {
                 0 => tiny(),
-                1 => awkward(),
+                1 => with_special(),
                 _ => tokenizer::embedded(),
             };
             let spec = Spec {

@@ -16,6 +16,7 @@ pub(super) const ENTRY_ZH: Entry = Entry {
     file: Some(File { form: FORM, usual: Some("common_zh_70k.jsonl") }),
     needs_tokenizer: false,
     length_control: true,
+    takes_args: false,
     open: |spec, tokenizer| file::open(&ENTRY_ZH, spec, tokenizer, Layout::Lines, read),
 };
 
@@ -25,6 +26,7 @@ pub(super) const ENTRY_EN: Entry = Entry {
     file: Some(File { form: FORM, usual: Some("common_en_70k.jsonl") }),
     needs_tokenizer: false,
     length_control: true,
+    takes_args: false,
     open: |spec, tokenizer| file::open(&ENTRY_EN, spec, tokenizer, Layout::Lines, read),
 };
 

@@ -1,15 +1,19 @@
-//! Tokenizers by name: from the caches that a machine already has, or from Hugging Face or ModelScope.
+//! Tokenizers and data sets by name: from the caches that a machine already has, or from Hugging Face or ModelScope.
 //!
-//! Only the few small files that make a tokenizer are fetched, never weights. What was fetched is kept, and asked for again
+//! Of a model only the few small files that make a tokenizer are fetched, never weights; of a data set, the files asked for. What was fetched is kept, and asked for again
 //! only once its folder is deleted. Credentials go to the hub they belong to and are shown nowhere.
 
 mod caches;
+mod data_set;
 mod download;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::TokenizerError;
+
+pub(crate) use data_set::{DataSet, Fault as DataSetFault, Remote, walk};
 
 /// A hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +38,12 @@ pub struct Hub {
     /// Where ModelScope's own cache may have its `org/name`.
     model_scope_caches: Vec<PathBuf>,
     own_cache: PathBuf,
+    data_cache: PathBuf,
+    tell: Option<Tell>,
 }
+
+/// Is told, in a line, what is being fetched.
+pub type Tell = Arc<dyn Fn(&str) + Send + Sync>;
 
 impl Hub {
     /// The hubs as the environment describes them: `HF_ENDPOINT`, `HF_TOKEN`, `HF_HUB_OFFLINE`, `HF_HUB_CACHE`, `HF_HOME`,
@@ -70,6 +79,8 @@ impl Hub {
         });
         let own_cache = in_caches("tokometer/tokenizers")
             .unwrap_or_else(|| std::env::temp_dir().join("tokometer-tokenizers"));
+        let data_cache = in_caches("tokometer/datasets")
+            .unwrap_or_else(|| std::env::temp_dir().join("tokometer-datasets"));
 
         let named = |name: &str| set(name).map(|endpoint| with_scheme(&endpoint));
         let hugging_face = named("HF_ENDPOINT");
@@ -90,7 +101,15 @@ impl Hub {
             hugging_face_cache,
             model_scope_caches,
             own_cache,
+            data_cache,
+            tell: None,
         }
+    }
+
+    /// The same hubs, telling `tell` of every file of a data set before it is fetched.
+    #[must_use]
+    pub fn telling(self, tell: Tell) -> Self {
+        Self { tell: Some(tell), ..self }
     }
 
     /// The folder with the files of that name: out of a cache, or fetched.
@@ -219,77 +238,12 @@ const MODEL_SCOPE: &str = "https://www.modelscope.cn";
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::io::{BufRead, BufReader, Write};
-    use std::net::{SocketAddr, TcpListener, TcpStream};
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::sync::{Arc, Mutex};
-    use std::thread::JoinHandle;
+    use std::net::{TcpListener, TcpStream};
 
     use tempfile::TempDir;
 
     use super::*;
-    use crate::fixtures::{tiny_folder, user};
-
-    /// A hub on loopback. It keeps the head of every request it was sent.
-    struct Imitation {
-        address: SocketAddr,
-        heads: Arc<Mutex<Vec<String>>>,
-        over: Arc<AtomicBool>,
-        thread: Option<JoinHandle<()>>,
-    }
-
-    impl Imitation {
-        /// `answer` is told the path asked for and gives the whole response.
-        fn start(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> Self {
-            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-            let address = listener.local_addr().unwrap();
-            let heads = Arc::new(Mutex::new(Vec::new()));
-            let over = Arc::new(AtomicBool::new(false));
-            let (kept, ended) = (Arc::clone(&heads), Arc::clone(&over));
-            let thread = std::thread::spawn(move || {
-                for stream in listener.incoming() {
-                    if ended.load(Ordering::SeqCst) {
-                        break;
-                    }
-                    let mut stream = stream.unwrap();
-                    let lines = BufReader::new(&stream).lines().map(Result::unwrap);
-                    let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-                    let path = head[0].split(' ').nth(1).unwrap().to_owned();
-                    kept.lock().unwrap().push(head.join("\n"));
-                    stream.write_all(&answer(&path)).unwrap();
-                }
-            });
-            Self { address, heads, over, thread: Some(thread) }
-        }
-
-        fn url(&self) -> String {
-            format!("http://{}", self.address)
-        }
-
-        fn paths(&self) -> Vec<String> {
-            let heads = self.heads.lock().unwrap();
-            heads.iter().map(|head| head.split(' ').nth(1).unwrap().to_owned()).collect()
-        }
-    }
-
-    impl Drop for Imitation {
-        fn drop(&mut self) {
-            self.over.store(true, Ordering::SeqCst);
-            drop(TcpStream::connect(self.address));
-            self.thread.take().unwrap().join().unwrap();
-        }
-    }
-
-    fn response(status: &str, body: &[u8]) -> Vec<u8> {
-        let length = body.len();
-        let head =
-            format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
-        [head.as_bytes(), body].concat()
-    }
-
-    fn absent() -> Vec<u8> {
-        response("404 Not Found", b"no")
-    }
+    use crate::fixtures::{Imitation, absent, response, tiny_folder, user};
 
     /// The small tokenizer's files below `base`, which ends with a slash, and nothing else.
     fn tiny_at(base: &'static str) -> impl Fn(&str) -> Vec<u8> {

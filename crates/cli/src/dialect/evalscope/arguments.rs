@@ -44,7 +44,7 @@ fn parallel(point: &Point) -> Value {
 }
 
 fn rate(point: &Point) -> Value {
-    json!(point.rate.map_or(f64::from(UNBOUNDED), Rate::per_second))
+    json!(point.rate().map_or(f64::from(UNBOUNDED), Rate::per_second))
 }
 
 fn arguments(plan: &Plan, model: &str, folder: &str, levels: Levels) -> Value {

@@ -40,8 +40,7 @@ pub(super) struct TargetFlags {
     /// The model to name in requests; without it the server is asked
     #[arg(long)]
     pub(super) model: Option<String>,
-    /// The API: chat completions or completions, by the URL
-    #[arg(long, default_value = "openai")]
+    #[arg(long, default_value = "openai", help = apis())]
     pub(super) api: String,
     /// The key, sent as `Authorization: Bearer …` [env: OPENAI_API_KEY]
     #[arg(long, value_name = "KEY")]
@@ -245,6 +244,11 @@ impl Flags {
     pub(crate) const fn dry_run(&self) -> bool {
         self.output.dry_run
     }
+}
+
+fn apis() -> String {
+    let names: Vec<_> = tokometer_wire::APIS.iter().map(|api| api.name()).collect();
+    format!("The API: openai for what the URL ends in, or by name {}", names.join(", "))
 }
 
 fn datasets() -> String {

@@ -95,9 +95,17 @@ from_table!(Idle, IDLE);
 /// If `api` is one that `evalscope perf` has and this version has not.
 pub(super) fn check_api(api: &str) -> Result<(), Trouble> {
     let why = match api {
-        "local" | "local_vllm" => "serving models is left to servers; start one and give its --url",
-        _ if APIS.contains(&api) => "this version speaks openai: chat completions and completions",
-        _ => return Ok(()),
+        "local" | "local_vllm" => {
+            "serving models is left to servers; start one and give its --url".to_owned()
+        }
+        _ if APIS.contains(&api) => {
+            let spoken: Vec<_> = tokometer_wire::APIS.iter().map(|api| api.name()).collect();
+            format!("this version speaks openai by the URL, and by name {}", spoken.join(", "))
+        }
+        _ => match NAMED_OTHERWISE.iter().find(|(theirs, _)| *theirs == api) {
+            Some((_, ours)) => format!("--api {ours} speaks it, with the datasets there are"),
+            None => return Ok(()),
+        },
     };
     Err(Trouble::input(format!("--api {api} is not in this version")).with_hint(why))
 }
@@ -167,18 +175,16 @@ const TURNS: &str = "it has no conversations of several turns yet";
 const VISUALIZER: &str = "it sends figures to no other service yet";
 const IMAGES: &str = "it has no prompts with images yet";
 
-const APIS: &[&str] = &[
-    "openai_responses",
-    "openai_response",
-    "responses",
-    "openai_embedding",
-    "embedding",
-    "openai_rerank",
-    "rerank",
-    "systemone",
-    "autotrust",
-    "dashscope",
-    "custom",
+const APIS: &[&str] = &["systemone", "autotrust", "dashscope", "custom"];
+
+/// APIs of evalscope's whose figures and datasets are not here, and what speaks them.
+const NAMED_OTHERWISE: &[(&str, &str)] = &[
+    ("openai_responses", "openai-responses"),
+    ("openai_response", "openai-responses"),
+    ("responses", "openai-responses"),
+    ("openai_embedding", "openai-embeddings"),
+    ("embedding", "openai-embeddings"),
+    ("openai_rerank", "rerank"),
 ];
 
 const DATASETS: &[&str] = &[

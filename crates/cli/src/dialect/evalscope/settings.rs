@@ -3,16 +3,17 @@
 //! Secrets that were typed go no further than the run's environment: the native form refers to them by variables. What a flag
 //! means is decided by `tokometer_plan`, and what its errors call a setting is turned back into the flag here.
 
-use std::fmt::Display;
 use std::num::NonZeroU32;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokometer_plan::config::{self, Config, FitMode, PrefixRole};
-use tokometer_plan::{Amount, Between, Rate, Span, known_words, names_a_secret, sweep};
+use tokometer_plan::{Amount, Between, Rate, Span, known_words, sweep};
 
 use super::flags::{Flags, GenerationFlags, LoadFlags, OutputFlags, PromptFlags, TargetFlags};
 use super::later::{check_api, check_dataset};
+use crate::dialect::credentials::{API_KEY, headers, hide_parameters, key_beside};
+use crate::dialect::json;
 use crate::surroundings::Surroundings;
 use crate::trouble::Trouble;
 
@@ -54,6 +55,11 @@ pub(crate) fn settings(flags: Flags, surroundings: &mut Surroundings) -> Result<
     })
 }
 
+/// The setting that the flag is for.
+pub(crate) fn setting_of(flag: &str) -> Option<&'static str> {
+    FLAGS.iter().find(|(_, known)| *known == flag).map(|(setting, _)| *setting)
+}
+
 /// What the flag is called that the setting of that path came from.
 pub(crate) fn flag_of(setting: &str) -> Option<&'static str> {
     let within = |path: &str| {
@@ -63,30 +69,13 @@ pub(crate) fn flag_of(setting: &str) -> Option<&'static str> {
 }
 
 fn target(flags: TargetFlags, surroundings: &mut Surroundings) -> Result<config::Target, Trouble> {
-    let mut headers = std::collections::BTreeMap::new();
-    for (index, header) in flags.headers.iter().enumerate() {
-        let Some((name, value)) = header.split_once('=') else {
-            // Its text is not repeated: it may be half of a secret with a blank in it.
-            return Err(Trouble::input(format!(
-                "--headers: value {} is not NAME=VALUE",
-                index + 1
-            ))
-            .with_hint("quote values with blanks: --headers 'Authorization=Bearer …'"));
-        };
-        let (name, value) = (name.trim().to_owned(), value.trim().to_owned());
-        let value = match names_a_secret(&name) && !value.contains("${") {
-            true => surroundings.keep_secret(&format!("HEADER_{name}"), value),
-            false => value,
-        };
-        headers.insert(name, value);
-    }
-    let authorized = headers.keys().any(|name| name.eq_ignore_ascii_case("authorization"));
+    let headers = headers("--headers", &flags.headers, surroundings)?;
     let api_key_env = match flags.api_key.filter(|key| !key.trim().is_empty()) {
         Some(key) => {
             surroundings.set(API_KEY, key);
             Some(API_KEY.to_owned())
         }
-        None => (surroundings.has(API_KEY) && !authorized).then(|| API_KEY.to_owned()),
+        None => key_beside(&headers, surroundings),
     };
     Ok(config::Target {
         url: Some(hide_parameters(&flags.url, surroundings)),
@@ -103,24 +92,8 @@ fn target(flags: TargetFlags, surroundings: &mut Surroundings) -> Result<config:
         http2: Some(flags.http2),
         proxy: flags.proxy,
         test_connection: Some(!flags.no_test_connection),
+        ..config::Target::default()
     })
-}
-
-/// The URL with the values of its secret parameters put aside.
-fn hide_parameters(url: &str, surroundings: &mut Surroundings) -> String {
-    let Some((front, query)) = url.split_once('?') else { return url.to_owned() };
-    let query = query.split('#').next().unwrap_or_default();
-    let pairs: Vec<String> = query
-        .split('&')
-        .map(|pair| match pair.split_once('=') {
-            Some((name, value)) if names_a_secret(name) && !value.contains("${") => {
-                let kept = surroundings.keep_secret(&format!("URL_{name}"), value.to_owned());
-                format!("{name}={kept}")
-            }
-            _ => pair.to_owned(),
-        })
-        .collect();
-    format!("{front}?{}", pairs.join("&"))
 }
 
 fn load(flags: LoadFlags) -> Result<config::Load, Trouble> {
@@ -156,7 +129,7 @@ fn load(flags: LoadFlags) -> Result<config::Load, Trouble> {
         warmup: Some(warmup),
         duration,
         pause: Some(Span(std::time::Duration::from_secs(flags.sleep_interval.into()))),
-        drain: None,
+        ..config::Load::default()
     })
 }
 
@@ -185,7 +158,7 @@ fn prompts(flags: PromptFlags) -> Result<config::Prompts, Trouble> {
         None => (None, None),
         Some(text) => match text.strip_prefix('@') {
             Some(file) => (None, Some(file.into())),
-            None => (Some(json_object("--query-template", text, TEMPLATE_EXAMPLE)?), None),
+            None => (Some(json::object("--query-template", text, TEMPLATE_EXAMPLE)?), None),
         },
     };
     let mut prompts = config::Prompts {
@@ -240,7 +213,7 @@ struct DatasetArgs {
 }
 
 fn fit(text: &str) -> Result<config::Fit, Trouble> {
-    let object = json_object("--dataset-args", text, DATASET_EXAMPLE)?;
+    let object = json::object("--dataset-args", text, DATASET_EXAMPLE)?;
     let known = ["target_input_len", "input_len_mode", "prefix_file", "prefix_role"];
     if let Some(key) = object.keys().find(|key| !known.contains(&key.as_str())) {
         return Err(Trouble::input(format!("--dataset-args: unknown key {key}"))
@@ -267,7 +240,7 @@ fn generation(flags: GenerationFlags) -> Result<config::Generation, Trouble> {
         _ => return Err(Trouble::input("--max-tokens takes one value or two")),
     };
     let extra = match flags.extra_args {
-        Some(text) => json_object("--extra-args", &text, EXTRA_EXAMPLE)?,
+        Some(text) => json::object("--extra-args", &text, EXTRA_EXAMPLE)?,
         None => Map::new(),
     };
     Ok(config::Generation {
@@ -285,6 +258,7 @@ fn generation(flags: GenerationFlags) -> Result<config::Generation, Trouble> {
         stop_token_ids: flags.stop_token_ids,
         stream: Some(!flags.no_stream),
         extra,
+        ..config::Generation::default()
     })
 }
 
@@ -298,27 +272,10 @@ fn output(flags: OutputFlags) -> config::Output {
         prompts: Some(flags.log_prompts),
         outputs: Some(flags.log_outputs),
         debug: Some(flags.debug),
+        vllm: None,
     }
 }
 
-fn json_object(
-    flag: impl Display,
-    text: &str,
-    example: &str,
-) -> Result<Map<String, Value>, Trouble> {
-    let malformed = |why: String| {
-        Trouble::input(format!("{flag}: not a JSON object: {why}")).with_hint(format!(
-            "{example} (single quotes keep the shell from taking the double ones)"
-        ))
-    };
-    match serde_json::from_str(text) {
-        Ok(Value::Object(object)) => Ok(object),
-        Ok(_) => Err(malformed("it is not in braces".into())),
-        Err(error) => Err(malformed(error.to_string())),
-    }
-}
-
-const API_KEY: &str = "OPENAI_API_KEY";
 const EXTRA_EXAMPLE: &str = "for example --extra-args '{\"ignore_eos\": true}'";
 const DATASET_EXAMPLE: &str =
     "for example --dataset-args '{\"target_input_len\": 2048, \"input_len_mode\": \"cap\"}'";

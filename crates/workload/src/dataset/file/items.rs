@@ -15,9 +15,14 @@ pub(in crate::dataset) enum Layout {
 }
 
 /// The items of a file, each with the line it begins in.
-pub(super) struct Items {
+#[derive(Debug)]
+pub(in crate::dataset) struct Items {
     reader: BufReader<File>,
     line: u64,
+    /// Bytes that were read.
+    read: u64,
+    /// Where the item read last begins.
+    began: u64,
     list: List,
 }
 
@@ -36,7 +41,7 @@ enum List {
 
 /// Why there is no further item.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(in crate::dataset) enum Trouble {
     /// It could not be read.
     Io(io::Error),
     /// It is not what it should be: how so.
@@ -45,28 +50,35 @@ pub(super) enum Trouble {
 
 impl Items {
     /// Begins to read. A byte order mark is passed over.
-    pub(super) fn new(file: File, layout: Layout) -> io::Result<Self> {
-        let mut items =
-            Self { reader: BufReader::with_capacity(1 << 16, file), line: 1, list: List::None };
+    pub(in crate::dataset) fn new(file: File, layout: Layout) -> io::Result<Self> {
+        let reader = BufReader::with_capacity(1 << 16, file);
+        let mut items = Self { reader, line: 1, read: 0, began: 0, list: List::None };
         if items.reader.fill_buf()?.starts_with(BYTE_ORDER_MARK) {
-            items.reader.consume(BYTE_ORDER_MARK.len());
+            items.consume(BYTE_ORDER_MARK.len());
         }
         if layout == Layout::List && items.peek()? == Some(b'[') {
             items.list = List::First;
-            items.reader.consume(1);
+            items.consume(1);
         }
         Ok(items)
     }
 
     /// The next item with its line, `None` at the end; or what is wrong, and in which line.
-    pub(super) fn next(&mut self) -> Result<Option<(u64, String)>, (u64, Trouble)> {
+    pub(in crate::dataset) fn next(&mut self) -> Result<Option<(u64, String)>, (u64, Trouble)> {
         let item = if self.list == List::None { self.next_line() } else { self.next_element() };
         item.map_err(|trouble| (self.line, trouble))
     }
 
+    /// The file's byte at which the item that was read last begins.
+    pub(in crate::dataset) const fn began(&self) -> u64 {
+        self.began
+    }
+
     fn next_line(&mut self) -> Result<Option<(u64, String)>, Trouble> {
         let mut bytes = Vec::new();
-        if self.reader.read_until(b'\n', &mut bytes).map_err(Trouble::Io)? == 0 {
+        self.began = self.read;
+        self.read += self.reader.read_until(b'\n', &mut bytes).map_err(Trouble::Io)? as u64;
+        if bytes.is_empty() {
             return Ok(None);
         }
         let text = text(bytes)?;
@@ -90,7 +102,7 @@ impl Items {
                     "a comma or ] is missing behind an element of the list".to_owned(),
                 ));
             }
-            self.reader.consume(1);
+            self.consume(1);
             next = self.peek().map_err(Trouble::Io)?;
         }
         self.list = List::Later;
@@ -98,6 +110,7 @@ impl Items {
             return Err(Trouble::Form("the file ends inside its list".to_owned()));
         }
         let line = self.line;
+        self.began = self.read;
         let element = self.element().map_err(Trouble::Io)?;
         Ok(Some((line, text(element)?)))
     }
@@ -121,7 +134,7 @@ impl Items {
                     b',' | b']' if depth == 0 => {
                         bytes.extend_from_slice(&buffer[..at]);
                         self.line += newlines(&bytes);
-                        self.reader.consume(at);
+                        self.consume(at);
                         return Ok(bytes);
                     }
                     b']' | b'}' => depth = depth.saturating_sub(1),
@@ -130,8 +143,13 @@ impl Items {
             }
             bytes.extend_from_slice(buffer);
             let read = buffer.len();
-            self.reader.consume(read);
+            self.consume(read);
         }
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.reader.consume(bytes);
+        self.read += bytes as u64;
     }
 
     /// The next byte that is not white space.
@@ -144,7 +162,7 @@ impl Items {
             let blank = buffer.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
             let next = buffer.get(blank).copied();
             self.line += newlines(&buffer[..blank]);
-            self.reader.consume(blank);
+            self.consume(blank);
             if next.is_some() {
                 return Ok(next);
             }

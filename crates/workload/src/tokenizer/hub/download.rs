@@ -86,11 +86,7 @@ impl<'a> Source<'a> {
             200 => {}
             404 => return Ok(false),
             status @ (401 | 403) => {
-                let why = match self.token {
-                    None => "it does not exist, or needs permission: set HF_TOKEN",
-                    Some(_) => "it does not exist, or HF_TOKEN has no permission for it",
-                };
-                return Err(fault(&format!("refuses it ({status}): {why}")));
+                return Err(fault(&refused(status, self.token)));
             }
             status => return Err(fault(&format!("answers {status} for {file}"))),
         }
@@ -105,11 +101,20 @@ impl<'a> Source<'a> {
     }
 }
 
+/// What a refusal means.
+pub(super) fn refused(status: u16, token: Option<&str>) -> String {
+    let why = match token {
+        None => "it does not exist, or needs permission: set HF_TOKEN",
+        Some(_) => "it does not exist, or HF_TOKEN has no permission for it",
+    };
+    format!("refuses it ({status}): {why}")
+}
+
 fn looks_like_json(bytes: &[u8]) -> bool {
     bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{')
 }
 
-fn agent(hub: &Hub, endpoint: &str) -> Result<Agent, String> {
+pub(super) fn agent(hub: &Hub, endpoint: &str) -> Result<Agent, String> {
     let config = Agent::config_builder()
         .http_status_as_error(false)
         .redirect_auth_headers(RedirectAuthHeaders::SameHost)

@@ -1,0 +1,76 @@
+//! `tokometer bench serve`: the command line of `vllm bench serve`.
+
+use std::path::Path;
+
+use tokometer_plan::{PlanError, resolve};
+use tokometer_workload::tokenizer::{self, Hub};
+
+use crate::commands::as_file;
+use crate::dialect::vllm::{self, Flags};
+use crate::exit::Exit;
+use crate::screen::Screen;
+use crate::session;
+use crate::surroundings::Surroundings;
+use crate::trouble::Trouble;
+
+/// Runs what the flags say, or shows it as a plan.
+///
+/// # Errors
+/// If it cannot be run.
+pub(crate) fn serve(flags: Flags) -> Result<Exit, Trouble> {
+    let screen = if flags.shows_progress() { Screen::new() } else { Screen::without_progress() };
+    let dry = flags.dry_run();
+    let mut surroundings = Surroundings::default();
+    let places = flags.places().clone();
+    let placed = |trouble: Trouble| match trouble.flag().and_then(|flag| places.get(flag)) {
+        Some(place) => {
+            let place = place.clone();
+            trouble.at(&place)
+        }
+        None => trouble,
+    };
+    let config = vllm::settings(flags, &mut surroundings, &at_hand).map_err(placed)?;
+    let dataset = config.prompts.dataset.clone().unwrap_or_default();
+    let resolved =
+        resolve(config, &surroundings).map_err(|error| placed(by_flag(error, &dataset)))?;
+    for note in surroundings.notes().iter().chain(&resolved.advice) {
+        screen.say(format!("note: {note}"));
+    }
+    if dry {
+        let given: Vec<_> = surroundings.given().collect();
+        if !given.is_empty() {
+            screen.say(format!(
+                "note: secrets are not in the plan; set these before it runs: {}",
+                given.join(", ")
+            ));
+        }
+        screen.print(as_file(&resolved.plan));
+        return screen.check().map(|()| Exit::Done);
+    }
+    let ended = session::run(&resolved, &screen).map(|ended| ended.exit);
+    ended.map_err(|trouble| placed(trouble.in_words(|text| vllm::by_flags(text, &dataset))))
+}
+
+/// Whether the tokenizer of that model can be had without asking anybody: it is a folder, or lies in a hub's cache.
+fn at_hand(model: &str) -> bool {
+    if Path::new(model).exists() {
+        return Path::new(model).join("tokenizer.json").exists();
+    }
+    let offline = |name: &str| match name {
+        "HF_HUB_OFFLINE" => Some("1".to_owned()),
+        name => std::env::var(name).ok(),
+    };
+    tokenizer::open(model, &Hub::from_variables(offline)).is_ok()
+}
+
+/// The error, with the flag's name in place of the setting's.
+fn by_flag(error: PlanError, dataset: &str) -> Trouble {
+    let error = match error.hint() {
+        Some(_) => error,
+        None => error.with_hint("tokometer bench serve --help shows every flag"),
+    };
+    match error.setting().and_then(|setting| vllm::flag_of(setting, dataset)) {
+        Some(flag) => error.with_place(flag).into(),
+        None => error.into(),
+    }
+}

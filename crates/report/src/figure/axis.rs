@@ -1,0 +1,300 @@
+//! Axes: how values become places, and which values are written beside them.
+//!
+//! An axis is straight in its scale's own measure: log₁₀ of a value on a logarithmic one, its root on one of roots.
+
+use std::str::FromStr;
+
+/// An axis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Axis {
+    /// What is written along it.
+    pub label: String,
+    /// How values become places.
+    pub scale: Scale,
+}
+
+/// How values become places.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scale {
+    /// Equal differences are equally far.
+    #[default]
+    Linear,
+    /// Equal ratios are equally far. Only what is greater than 0 stands on it.
+    Log,
+    /// Equal differences of square roots are equally far. Only what is not less than 0 stands on it.
+    Sqrt,
+}
+
+/// From where to where values reach.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Extent {
+    pub(crate) low: f64,
+    pub(crate) high: f64,
+}
+
+/// A value marked on an axis.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Tick {
+    pub(crate) value: f64,
+    pub(crate) text: String,
+}
+
+impl Axis {
+    /// An axis on which equal differences are equally far.
+    pub fn linear(label: &str) -> Self {
+        Self { label: label.to_owned(), scale: Scale::Linear }
+    }
+
+    /// Whether the value can stand on it.
+    pub(crate) fn bears(&self, value: f64) -> bool {
+        self.scale.bears(value)
+    }
+}
+
+impl FromStr for Scale {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "linear" => Ok(Self::Linear),
+            "log" => Ok(Self::Log),
+            "sqrt" => Ok(Self::Sqrt),
+            _ => Err("takes linear, log or sqrt".to_owned()),
+        }
+    }
+}
+
+impl Scale {
+    pub(crate) fn bears(self, value: f64) -> bool {
+        value.is_finite()
+            && match self {
+                Self::Linear => true,
+                Self::Log => value > 0.0,
+                Self::Sqrt => value >= 0.0,
+            }
+    }
+
+    /// The value in the scale's own measure.
+    pub(crate) fn measure(self, value: f64) -> f64 {
+        match self {
+            Self::Linear => value,
+            Self::Log => value.log10(),
+            Self::Sqrt => value.max(0.0).sqrt(),
+        }
+    }
+
+    fn value(self, measure: f64) -> f64 {
+        match self {
+            Self::Linear => measure,
+            Self::Log => 10_f64.powf(measure),
+            Self::Sqrt => measure.max(0.0).powi(2),
+        }
+    }
+
+    /// About `wanted` round values within the extent, ascending, each with its text.
+    pub(crate) fn ticks(self, extent: Extent, wanted: usize) -> Vec<Tick> {
+        let spans_much = extent.low > 0.0 && extent.high >= 6.0 * extent.low;
+        match self {
+            Self::Log if spans_much => logarithmic(extent, wanted),
+            _ => even(extent, wanted),
+        }
+    }
+
+    /// Values between those marked, for fine lines: on a logarithmic axis the digits of each decade.
+    pub(crate) fn between(self, extent: Extent) -> Vec<f64> {
+        let (first, last) = (extent.low.log10().floor(), extent.high.log10().ceil());
+        if self != Self::Log || last - first > 8.0 {
+            return Vec::new();
+        }
+        let decades = (first as i32)..=(last as i32);
+        let values = decades
+            .flat_map(|decade| (2..10).map(move |digit| f64::from(digit) * 10_f64.powi(decade)));
+        values.filter(|&value| extent.holds(value)).collect()
+    }
+}
+
+impl Extent {
+    pub(crate) const fn at(value: f64) -> Self {
+        Self { low: value, high: value }
+    }
+
+    pub(crate) const fn take(&mut self, value: f64) {
+        self.low = self.low.min(value);
+        self.high = self.high.max(value);
+    }
+
+    pub(crate) const fn joined(self, other: Self) -> Self {
+        Self { low: self.low.min(other.low), high: self.high.max(other.high) }
+    }
+
+    pub(crate) fn holds(self, value: f64) -> bool {
+        let slack = (self.high - self.low) * 1e-9;
+        self.low - slack <= value && value <= self.high + slack
+    }
+
+    /// With a twentieth of its length on either side, in the scale's measure. One that lies near 0 begins there, for that tells how
+    /// large its differences are.
+    pub(crate) fn with_room(self, scale: Scale) -> Self {
+        if scale == Scale::Linear
+            && self.high > 0.0
+            && 0.0 <= self.low
+            && self.low <= 0.4 * self.high
+        {
+            return Self { low: 0.0, high: self.high * 1.06 };
+        }
+        let (low, high) = (scale.measure(self.low), scale.measure(self.high));
+        let room = match high - low {
+            length if length > low.abs().max(high.abs()) * 1e-9 => length * 0.06,
+            _ if scale == Scale::Log => 0.2,
+            _ => (high.abs() * 0.1).max(0.5),
+        };
+        Self { low: scale.value(low - room), high: scale.value(high + room) }
+    }
+
+    /// With so much of its length more at its upper end, in the scale's measure.
+    pub(crate) fn with_room_above(self, scale: Scale, part: f64) -> Self {
+        let (low, high) = (scale.measure(self.low), scale.measure(self.high));
+        Self { high: scale.value(high + (high - low) * part), ..self }
+    }
+
+    /// With a fiftieth of its length on either side.
+    pub(crate) fn with_margin(self) -> Self {
+        let room = (self.high - self.low) * 0.02;
+        Self { low: self.low - room, high: self.high + room }
+    }
+}
+
+/// Round values at even distances.
+fn even(extent: Extent, wanted: usize) -> Vec<Tick> {
+    let length = extent.high - extent.low;
+    if !(length.is_finite() && length > 0.0) {
+        return Vec::new();
+    }
+    let step = round_step(length / wanted.max(1) as f64);
+    let first = (extent.low / step - 1e-9).ceil();
+    let last = (extent.high / step + 1e-9).floor();
+    if !(last - first).is_finite() || last - first > 1_000.0 {
+        return Vec::new();
+    }
+    let count = (last - first).max(-1.0) as i64;
+    let largest = extent.low.abs().max(extent.high.abs());
+    let tick = |index: i64| {
+        let value = (first + index as f64) * step;
+        Tick { value, text: text(value, step, largest) }
+    };
+    (0..=count).map(tick).collect()
+}
+
+/// The least of 1, 2, 2.5 and 5 times a power of ten that is not much below `wanted`. Not 2.5 itself: counts of things have no halves.
+fn round_step(wanted: f64) -> f64 {
+    let power = 10_f64.powf(wanted.log10().floor());
+    let digits = [1.0, 2.0, 2.5, 5.0, 10.0];
+    let fits = |digit: &f64| digit * power >= wanted * 0.8 && digit * power != 2.5;
+    digits.into_iter().find(fits).unwrap_or(10.0) * power
+}
+
+/// Powers of ten, with 2 and 5 between them where there is room; only every n-th power where there is none.
+fn logarithmic(extent: Extent, wanted: usize) -> Vec<Tick> {
+    let (first, last) = (extent.low.log10().floor() as i32, extent.high.log10().ceil() as i32);
+    let within = |digits: &[u8]| -> Vec<f64> {
+        let values = (first..=last).flat_map(|decade| {
+            digits.iter().map(move |&digit| f64::from(digit) * 10_f64.powi(decade))
+        });
+        values.filter(|&value| extent.holds(value)).collect()
+    };
+    let choices = [within(&[1, 2, 5]), within(&[1, 3]), within(&[1])];
+    let fitting = choices.iter().find(|values| values.len() <= wanted.max(2) + 1);
+    let values = match fitting {
+        Some(values) => values.clone(),
+        None => {
+            let every = choices[2].len().div_ceil(wanted.max(2));
+            choices[2].iter().copied().step_by(every).collect()
+        }
+    };
+    values.into_iter().map(|value| Tick { value, text: text(value, value, value) }).collect()
+}
+
+/// A value on an axis whose values are `step` apart and reach up to `largest`.
+fn text(value: f64, step: f64, largest: f64) -> String {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    for (unit, sign) in [(1e12, "T"), (1e9, "G"), (1e6, "M")] {
+        if largest >= unit {
+            return signed(decimals(value / unit, step / unit)) + sign;
+        }
+    }
+    if largest < 1e-4 {
+        return signed(format!("{value:.1e}").replace(".0e", "e"));
+    }
+    signed(decimals(value, step))
+}
+
+/// With as many decimals as values `step` apart need, in groups of three before the point.
+fn decimals(value: f64, step: f64) -> String {
+    let needed = |digits: &usize| {
+        let shifted = step * 10_f64.powi(*digits as i32);
+        (shifted - shifted.round()).abs() < 1e-6 * shifted.max(1.0) && shifted.round() >= 1.0
+    };
+    let digits = (0..9).find(needed).unwrap_or(9);
+    let text = format!("{:.digits$}", value.abs());
+    let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
+    let whole = whole.parse().map_or_else(|_| whole.to_owned(), crate::number::count);
+    let sign = if value < 0.0 { "-" } else { "" };
+    format!("{sign}{whole}{rest}")
+}
+
+/// With the sign that is as long as a plus.
+fn signed(text: String) -> String {
+    text.replace('-', "−")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(scale: Scale, low: f64, high: f64, wanted: usize) -> Vec<String> {
+        scale.ticks(Extent { low, high }, wanted).into_iter().map(|tick| tick.text).collect()
+    }
+
+    #[test]
+    fn even_ticks_are_round_and_have_the_decimals_they_need() {
+        assert_eq!(texts(Scale::Linear, 0.0, 1.06, 4), ["0", "0.25", "0.50", "0.75", "1.00"]);
+        assert_eq!(
+            texts(Scale::Linear, -2.0, 12_500.0, 5),
+            ["0", "2,500", "5,000", "7,500", "10,000", "12,500"]
+        );
+        assert_eq!(texts(Scale::Linear, 0.0, 3e6, 3), ["0", "1M", "2M", "3M"]);
+        assert_eq!(texts(Scale::Linear, -1.0, 1.0, 2), ["−1", "0", "1"]);
+        assert_eq!(texts(Scale::Linear, 0.0, 2e-5, 2), ["0", "1e−5", "2e−5"]);
+    }
+
+    #[test]
+    fn logarithmic_ticks_are_powers_of_ten_and_what_fits_between_them() {
+        assert_eq!(texts(Scale::Log, 0.9, 120.0, 8), ["1", "2", "5", "10", "20", "50", "100"]);
+        assert_eq!(texts(Scale::Log, 0.9, 1.2e4, 6), ["1", "10", "100", "1,000", "10,000"]);
+        assert_eq!(texts(Scale::Log, 0.01, 1e9, 4), ["0.01", "10", "10,000", "10M"]);
+    }
+
+    #[test]
+    fn a_logarithmic_axis_within_a_decade_is_marked_evenly() {
+        assert_eq!(texts(Scale::Log, 22.0, 41.0, 4), ["25", "30", "35", "40"]);
+    }
+
+    #[test]
+    fn a_single_value_gets_room_around_it() {
+        let room = Extent::at(5.0).with_room(Scale::Linear);
+        assert!(room.low < 5.0 && 5.0 < room.high);
+        let room = Extent::at(5.0).with_room(Scale::Log);
+        assert!(0.0 < room.low && room.low < 5.0 && 5.0 < room.high);
+        let room = Extent::at(0.0).with_room(Scale::Linear);
+        assert!(room.low <= 0.0 && 0.0 < room.high, "{room:?}");
+    }
+
+    #[test]
+    fn extents_that_cannot_be_marked_have_no_ticks() {
+        assert!(texts(Scale::Linear, 1.0, 1.0, 5).is_empty());
+        assert!(texts(Scale::Linear, f64::NAN, 1.0, 5).is_empty());
+        assert!(texts(Scale::Linear, -1e308, 1e308, 5).len() < 20);
+    }
+}
