@@ -258,7 +258,7 @@ pub(crate) fn build() -> Result<PathBuf, Failed> {
     }
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
-    Ok(target.join("release").join("tokometer"))
+    Ok(fs::canonicalize(target.join("release").join("tokometer"))?)
 }
 
 /// The program on one core, where the system has a way to say so.

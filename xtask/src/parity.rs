@@ -28,6 +28,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failed> {
         "| concurrency | figure | {} | tokometer | difference | allowed | |\n|---:|---|---:|---:|---:|---:|---|",
         asked.peer.name
     );
+    let mut differing = 0;
     for &concurrency in &asked.concurrency {
         let mut pairs = Vec::with_capacity(asked.pairs);
         for pair in 0..asked.pairs {
@@ -39,22 +40,27 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failed> {
                 // Enough for ten turns of every place.
                 requests: asked.requests.max(concurrency * 10),
                 tokens: asked.tokens,
+                chat: asked.chat,
                 // Two seeds a pair, so that neither finds the other's prompts in the server's cache.
                 seed: 1000 * concurrency + 2 * pair,
                 folder: folder.join(format!("{concurrency}-{pair}")),
             };
             pairs.push(both(&asked, &ours, &scene, pair)?);
         }
-        asked.peer.figures.iter().enumerate().for_each(|(at, figure)| {
+        for (at, figure) in asked.peer.figures.iter().enumerate() {
             let column = |side: fn(&Pair) -> &Vec<f64>| {
                 pairs.iter().map(|pair| side(pair)[at]).collect::<Vec<_>>()
             };
             let row = Row::of(&column(|pair| &pair.theirs), &column(|pair| &pair.ours), figure);
             println!("| {concurrency} | {} | {row} |", figure.title);
-        });
+            differing += u32::from(!row.agrees());
+        }
     }
     fs::remove_dir_all(&folder)?;
-    Ok(())
+    match differing {
+        0 => Ok(()),
+        n => Err(format!("{n} figures differ by more than is allowed").into()),
+    }
 }
 
 /// The figures of one pair of runs, in the order of the peer's list.
@@ -105,10 +111,17 @@ impl Row {
     }
 }
 
+impl Row {
+    /// Whether the two are as near as they must be; what is no number is not.
+    fn agrees(&self) -> bool {
+        (self.ours - self.theirs).abs() <= self.allowed
+    }
+}
+
 impl std::fmt::Display for Row {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let difference = self.ours - self.theirs;
-        let verdict = if difference.abs() <= self.allowed { "agrees" } else { "**differs**" };
+        let verdict = if self.agrees() { "agrees" } else { "**differs**" };
         let share = 100.0 * difference / self.theirs;
         write!(
             f,
@@ -129,6 +142,8 @@ struct Asked {
     concurrency: Vec<usize>,
     requests: usize,
     tokens: usize,
+    /// Whether conversations are sent, or plain prompts.
+    chat: bool,
 }
 
 impl Asked {
@@ -147,6 +162,7 @@ impl Asked {
             concurrency: vec![1, 20],
             requests: 20,
             tokens: 32,
+            chat: true,
         };
         for pair in rest.chunks(2) {
             let [flag, value] = pair else { return Err(USAGE.into()) };
@@ -156,6 +172,7 @@ impl Asked {
                 "--pairs" => asked.pairs = value.parse()?,
                 "--requests" => asked.requests = value.parse()?,
                 "--tokens" => asked.tokens = value.parse()?,
+                "--api" => asked.chat = value == "chat",
                 "--concurrency" => {
                     asked.concurrency =
                         value.split(',').map(str::parse).collect::<Result<_, _>>()?;
@@ -178,5 +195,5 @@ fn simulator(binary: &Path, asked: &Asked) -> Result<(Option<Running>, String), 
     Ok((Some(simulator), format!("127.0.0.1:{port}")))
 }
 
-const USAGE: &str = "usage: cargo xtask parity vllm|evalscope COMMAND TOKENIZER [--server HOST:PORT --model NAME] [--pairs N] \
-                     [--concurrency 1,20] [--requests N] [--tokens N]; without a server the simulator is one";
+const USAGE: &str = "usage: cargo xtask parity vllm|evalscope COMMAND TOKENIZER [--server HOST:PORT --model NAME] [--api chat|completions] \
+                     [--pairs N] [--concurrency 1,20] [--requests N] [--tokens N]; without a server the simulator is one";

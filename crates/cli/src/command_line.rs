@@ -2,14 +2,14 @@
 
 use std::ffi::OsString;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
 use tokometer_plan::names_a_secret;
 
 use crate::commands::{bench, demo, report, run, sim};
-use crate::dialect::values::Unfit;
 use crate::dialect::{evalscope, vllm};
 use crate::exit::{self, Exit};
+use crate::refusal::{flag_only, what_is_wrong, word};
 use crate::trouble::Trouble;
 
 /// What was typed.
@@ -52,8 +52,21 @@ pub(crate) enum Command {
 /// # Errors
 /// The exit code, everything else having been said: of help that was asked for, or of a command line that cannot be read.
 pub(crate) fn read() -> Result<Command, Result<Exit, Trouble>> {
-    let typed = vllm::typed::plain(std::env::args_os().collect(), &CommandLine::command());
-    let typed = typed.map_err(Err)?;
+    read_words(std::env::args_os().collect())
+}
+
+/// Reads a command line that somebody else would type, the program's name first.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn parse<'w>(
+    words: impl Iterator<Item = &'w str>,
+) -> Result<Command, Result<Exit, Trouble>> {
+    read_words(words.map(OsString::from).collect())
+}
+
+fn read_words(words: Vec<OsString>) -> Result<Command, Result<Exit, Trouble>> {
+    let typed = vllm::typed::plain(words, &CommandLine::command()).map_err(Err)?;
     let mut line =
         CommandLine::try_parse_from(&typed.words).map_err(|error| explain(&error, &typed.words))?;
     if let Command::Bench(bench::Command::Serve(flags)) = &mut line.command {
@@ -76,14 +89,12 @@ fn explain(error: &clap::Error, words: &[OsString]) -> Result<Exit, Trouble> {
         _ => {}
     }
     let typed: Vec<String> = words.iter().map(|word| word.to_string_lossy().into()).collect();
-    let help = match (called(&typed), error.kind()) {
-        ("", _) => "tokometer --help shows every command".to_owned(),
-        ("bench", ErrorKind::InvalidSubcommand) => {
-            "tokometer bench --help shows every command".to_owned()
-        }
-        (_, ErrorKind::InvalidSubcommand) => "tokometer --help shows every command".to_owned(),
-        (command, _) => format!("tokometer {command} --help shows every flag"),
+    let called = called(&typed);
+    let what = match (called.as_str(), error.kind()) {
+        ("tokometer", _) | (_, ErrorKind::InvalidSubcommand) => "command",
+        _ => "flag",
     };
+    let help = format!("{called} --help shows every {what}");
     if let (ErrorKind::UnknownArgument, Some(stray)) =
         (error.kind(), word(error, ContextKind::InvalidArg).map(flag_only))
         && !stray.starts_with('-')
@@ -95,60 +106,16 @@ fn explain(error: &clap::Error, words: &[OsString]) -> Result<Exit, Trouble> {
     Err(Trouble::input(what).with_hint(hint))
 }
 
-/// The command that the words call: `perf`, `bench serve`. Empty if they call none.
-fn called(typed: &[String]) -> &str {
-    let command = |index: usize| typed.get(index).filter(|word| !word.starts_with('-'));
-    match (command(1).map(String::as_str), command(2).map(String::as_str)) {
-        (Some("bench"), Some("serve")) => "bench serve",
-        (Some(command), _) => command,
-        (None, _) => "",
+/// The command that the words call: `tokometer perf`, `tokometer bench sweep plot`.
+fn called(typed: &[String]) -> String {
+    let mut command = CommandLine::command();
+    let mut path = command.get_name().to_owned();
+    for word in typed.iter().skip(1) {
+        let Some(inner) = command.find_subcommand(word) else { break };
+        path = format!("{path} {}", inner.get_name());
+        command = inner.clone();
     }
-}
-
-/// What is wrong with a command line, in a line, and the flag or command that was meant, if one is near.
-pub(crate) fn what_is_wrong(error: &clap::Error) -> (String, Option<String>) {
-    let word = |kind| word(error, kind);
-    let meant = word(ContextKind::SuggestedArg).or(word(ContextKind::SuggestedSubcommand));
-    let flag = word(ContextKind::InvalidArg).map(flag_only);
-    let what = match (error.kind(), flag) {
-        (ErrorKind::UnknownArgument, Some(flag)) => format!("there is no flag {flag}"),
-        (ErrorKind::InvalidSubcommand, _) => {
-            let name = word(ContextKind::InvalidSubcommand).unwrap_or_default();
-            format!("there is no command {name}")
-        }
-        (ErrorKind::InvalidValue | ErrorKind::ValueValidation, Some(flag)) => {
-            let value = word(ContextKind::InvalidValue).unwrap_or_default();
-            let why = std::error::Error::source(error);
-            match why {
-                Some(why) if why.is::<Unfit>() => format!("{flag}{why}"),
-                Some(why) => format!("{flag}: {value:?}: {why}"),
-                None if value.is_empty() => format!("{flag} needs a value"),
-                None => match valid_values(error) {
-                    Some(values) => format!("{flag}: {value:?} is none of {values}"),
-                    None => format!("{flag}: {value:?} is not a value for it"),
-                },
-            }
-        }
-        (ErrorKind::MissingRequiredArgument, Some(missing)) => format!("{missing} is missing"),
-        _ => first_line(error),
-    };
-    (what, meant.map(str::to_owned))
-}
-
-fn word(error: &clap::Error, kind: ContextKind) -> Option<&str> {
-    match error.get(kind) {
-        Some(ContextValue::String(word)) => Some(word.as_str()),
-        Some(ContextValue::Strings(words)) => words.first().map(String::as_str),
-        _ => None,
-    }
-}
-
-/// The values that a flag of a few has.
-fn valid_values(error: &clap::Error) -> Option<String> {
-    match error.get(ContextKind::ValidValue) {
-        Some(ContextValue::Strings(values)) if !values.is_empty() => Some(values.join(", ")),
-        _ => None,
-    }
+    path
 }
 
 /// A word that no flag takes is named, unless it may be the second half of a secret that holds a blank.
@@ -162,17 +129,6 @@ fn belongs_to_no_flag(stray: &str, typed: &[String], help: &str) -> Trouble {
     let word = if secret { format!("argument {place}") } else { stray.to_owned() };
     Trouble::input(format!("{word} belongs to no flag"))
         .with_hint(format!("put values that hold blanks into quotes; {help}"))
-}
-
-/// clap shows a flag with its value names: `--parallel <PARALLEL>...`.
-fn flag_only(shown: &str) -> &str {
-    if shown.starts_with('-') { shown.split(' ').next().unwrap_or(shown) } else { shown }
-}
-
-fn first_line(error: &clap::Error) -> String {
-    let text = error.to_string();
-    let line = text.lines().next().unwrap_or_default();
-    line.trim_start_matches("error: ").to_owned()
 }
 
 /// Flags whose values may hold a secret though their names do not say so.
@@ -232,6 +188,21 @@ mod tests {
         for line in START.lines().chain(PERF_EXAMPLES.lines()).chain(bench::SERVE_EXAMPLES.lines())
         {
             assert!(line.chars().count() <= 80, "a terminal of 80 columns breaks: {line}");
+        }
+    }
+
+    #[test]
+    fn a_command_is_named_with_those_it_stands_under() {
+        let called = |line: &str| called(&line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        for (line, expected) in [
+            ("t", "tokometer"),
+            ("t nosuch", "tokometer"),
+            ("t perf --model m", "tokometer perf"),
+            ("t bench sweep nosuch", "tokometer bench sweep"),
+            ("t bench sweep plot-pareto x", "tokometer bench sweep plot_pareto"),
+            ("t bench compare a b", "tokometer bench compare"),
+        ] {
+            assert_eq!(called(line), expected);
         }
     }
 

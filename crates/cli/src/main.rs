@@ -8,6 +8,7 @@ mod dialect;
 mod exit;
 mod interruption;
 mod limits;
+mod refusal;
 mod screen;
 mod session;
 mod simulator;

@@ -65,11 +65,12 @@ pub(crate) fn run(resolved: &Resolved, screen: &Screen) -> Result<Ended, Trouble
     let doubt = descriptors::prepare(plan)?;
     doubt.iter().for_each(|doubt| screen.say(format!("note: {doubt}")));
     Folder::check(plan)?;
+    folder::check_results(plan)?;
     let mut measure = Measure::open(plan, screen)?;
     measure.check_prompts(plan)?;
     let service = Service::start(plan, &measure.for_simulator())?;
-    let model = acquaint(plan, &service, &mut measure, &interruption, screen)?;
-    let settled = settle::settle(plan, &measure, screen)?;
+    let (model, root) = acquaint(plan, &service, &mut measure, &interruption, screen)?;
+    let settled = settle::settle(plan, &measure, root, screen)?;
     let plan = &*settled;
     let body = plan.body(&model);
     let probe = plan.probe_rate.map(|rate| measure.probe(plan, &model, rate)).transpose()?;
@@ -84,14 +85,15 @@ pub(crate) fn run(resolved: &Resolved, screen: &Screen) -> Result<Ended, Trouble
     run.end(outcome)
 }
 
-/// Finds out what the plan left open, and that the service answers. Returns the model's name.
+/// Finds out what the plan left open, and that the service answers. Returns the model's name, and what it was made from where
+/// the service told both.
 fn acquaint(
     plan: &Plan,
     service: &Service,
     measure: &mut Measure,
     interruption: &Interruption,
     screen: &Screen,
-) -> Result<String, Trouble> {
+) -> Result<(String, Option<String>), Trouble> {
     let engine = &service.engine;
     let told_of_none = matches!(plan.report, Reporting::Evalscope);
     let look = plan.target.test_connection || plan.model.is_none() || !told_of_none;
@@ -104,7 +106,9 @@ fn acquaint(
     } else if look {
         screen.say(format!("asking {} for its model", plan.target.url));
     }
-    let models = if look { acquaint::models(engine, plan)? } else { None };
+    let listed = if look { acquaint::models(engine, plan)? } else { None };
+    let root = listed.as_ref().and_then(|models| models.root.clone());
+    let models = listed.map(|models| models.names);
     let model = acquaint::choose_model(plan, models.as_deref())?;
     if plan.model.is_none() {
         let which = match models.as_deref() {
@@ -129,7 +133,7 @@ fn acquaint(
             ));
         }
     }
-    Ok(model)
+    Ok((model, root.filter(|_| plan.model.is_none())))
 }
 
 /// What a run stands on, before it begins and while it goes on.
@@ -387,11 +391,13 @@ impl<'a> Run<'a> {
         self.journal.info(format_args!("\n{}", text(tokometer_report::Style::Plain)));
         self.journal.info(format_args!("Save the summary to: {}", path.display()));
         self.scene.screen.print(format_args!("{}\n", text(Screen::style())));
-        if let Reporting::Vllm(_) = self.scene.plan.report {
-            self.save(&told)?;
-        }
+        let saved = match self.scene.plan.report {
+            Reporting::Evalscope => Ok(()),
+            Reporting::Vllm(_) => self.save(&told),
+        };
+        // A file that cannot be written takes nothing from the run.
         self.summaries.push(summary);
-        Ok(())
+        saved
     }
 
     /// Writes the file of results that `bench serve` was asked for.

@@ -26,7 +26,7 @@ use tokometer_workload::seed::Seed;
 
 use crate::Event;
 use crate::connection::Pool;
-use crate::drive::{Crew, Drive};
+use crate::drive::{Crew, Drive, Driven};
 use crate::exchange::{Carrier, Terms};
 use crate::live::{Interrupt, Live, Urgency};
 use crate::probes::Probes;
@@ -81,6 +81,9 @@ struct Outcome {
     records: Vec<Record>,
     truth: HashMap<String, Served>,
     complete: bool,
+    measured_from: Offset,
+    /// When nothing was under way any more.
+    over: Offset,
     live: Arc<Live>,
 }
 
@@ -127,7 +130,7 @@ impl Scene {
         let options = tokometer_sim::Options::from_query(self.query).unwrap();
         let server = Server::new(options, Arc::new(Words), Timer::tokio(), truth.clone());
         let settings = Settings {
-            target: Target::parse(&format!("http://sim{}", self.api.path())).unwrap(),
+            target: Target::parse(&format!("http://sim{}", self.api.path()), self.api).unwrap(),
             api: self.api,
             stream: self.stream,
             headers: Vec::new(),
@@ -185,11 +188,12 @@ impl Scene {
             interrupt: &self.interrupt,
         };
         drive.open_connections().await;
-        let probing = probes.map(Probes::start);
-        let complete = drive.run().await.complete;
+        let probing = probes.map(|probes| probes.start(&self.interrupt));
+        let Driven { complete, measured_from } = drive.run().await;
         if let Some(probing) = probing {
-            probing.end(self.interrupt.urgency()).await;
+            probing.end().await;
         }
+        let over = Offset::after(origin.elapsed());
         // The server hands its truth over as its connections end.
         drop(crews);
         tokio::time::sleep(Duration::from_secs(60)).await;
@@ -204,7 +208,7 @@ impl Scene {
         records.sort_by_key(|record| record.index);
         let truth =
             truth.served().into_iter().map(|served| (served.request_id.clone(), served)).collect();
-        Outcome { records, truth, complete, live }
+        Outcome { records, truth, complete, measured_from, over, live }
     }
 }
 

@@ -49,8 +49,8 @@ pub(crate) struct Drive<'a, C: Connect> {
 pub(crate) struct Driven {
     /// Whether everything it asked for was sent and awaited.
     pub(crate) complete: bool,
-    /// When the schedule of its last stretch began.
-    pub(crate) begun: Offset,
+    /// When the measured schedule began: as [`Finished::measured_from`](crate::Finished::measured_from).
+    pub(crate) measured_from: Offset,
 }
 
 /// A stretch of a load that is run to its end before anything follows.
@@ -72,6 +72,8 @@ struct State<'a, C: Connect> {
     stretch: Stretch,
     begun: Offset,
     schedule: Schedule,
+    /// When the measured schedule began. `None` until the first measured request of a load without pacing is sent.
+    measured_from: Option<Offset>,
     /// Requests sent so far.
     sent: u64,
     in_flight: usize,
@@ -94,16 +96,28 @@ enum Schedule {
     AtOnce,
     /// At these moments.
     Moments(Vec<Duration>),
-    /// Once in so long. It takes no memory, however many there are.
-    Every(Duration),
+    /// So many a second, one as long after the other. It takes no memory, however many there are.
+    Every(f64),
 }
 
 impl Schedule {
     fn of(arrivals: &Arrivals, count: u64, seed: Seed) -> Self {
         if let Arrivals::Constant { rate } = arrivals {
-            return Self::Every(Duration::from_secs_f64(1.0 / rate));
+            return Self::Every(*rate);
         }
         arrivals.schedule(count, seed).map_or(Self::AtOnce, Self::Moments)
+    }
+
+    /// How long after the beginning the request with this number is wanted, counted from 0. `None` if as soon as it can be.
+    fn moment(&self, number: u64) -> Option<Duration> {
+        match self {
+            Self::AtOnce => None,
+            Self::Moments(moments) => Some(moments[number as usize]),
+            Self::Every(rate) => {
+                let seconds = (number + 1) as f64 / rate;
+                Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
+            }
+        }
     }
 }
 
@@ -179,28 +193,42 @@ impl<C: Connect> Drive<'_, C> {
     async fn stretch(&self, stretch: Stretch) -> Driven {
         let (ended, mut endings) = unbounded_channel();
         let begun = self.now();
+        let schedule =
+            Schedule::of(&self.load.arrivals, stretch.count, self.seed.at(stretch.first));
+        let measured_from = match stretch.warm.checked_sub(1) {
+            None => Some(begun),
+            Some(last) => schedule.moment(last).map(|at| begun + at),
+        };
+        // An open loop is measured by its schedule, a closed one from its first request on.
+        let by_schedule = measured_from.filter(|_| self.load.in_flight.is_none());
         let mut state = State {
             drive: self,
             stretch,
             begun,
-            schedule: Schedule::of(&self.load.arrivals, stretch.count, self.seed.at(stretch.first)),
+            schedule,
+            measured_from,
             sent: 0,
             in_flight: 0,
             carried: vec![0; self.crews.len()],
             freed: begun,
             halted: false,
             patience: None,
-            // An open loop is measured by its schedule, a closed one from its first request on.
-            over: stretch
-                .after
-                .filter(|_| self.load.in_flight.is_none())
-                .map(|after| begun + after),
+            over: stretch.after.and_then(|after| Some(by_schedule? + after)),
             ended,
         };
         loop {
-            state.send_due();
+            let is_behind = state.send_due();
             if state.is_finished() {
-                return Driven { complete: state.patience.is_none(), begun };
+                let any = state.sent > stretch.warm;
+                let measured_from = state.measured_from.filter(|_| any).unwrap_or(begun);
+                return Driven { complete: state.patience.is_none(), measured_from };
+            }
+            if is_behind {
+                // What was sent comes first to its turn, and all endings are heard, however far behind the schedule is.
+                tokio::task::yield_now().await;
+                while let Ok(ended) = endings.try_recv() {
+                    state.handle(Occurrence::Ended(Some(ended)));
+                }
             }
             let occurrence = state.next(&mut endings).await;
             state.handle(occurrence);
@@ -223,28 +251,35 @@ impl<C: Connect> State<'_, C> {
         if self.halted || !place || self.sent >= self.stretch.count {
             return None;
         }
-        Some(match &self.schedule {
-            Schedule::AtOnce => self.freed,
-            Schedule::Moments(moments) => self.begun + moments[self.sent as usize],
-            Schedule::Every(gap) => self.begun + gap.mul_f64((self.sent + 1) as f64),
+        let untaken = self.drive.load.in_flight.is_none_or(|cap| self.sent < cap.get() as u64);
+        Some(match self.schedule.moment(self.sent) {
+            Some(moment) => self.begun + moment,
+            // Every place is free at the beginning.
+            None if untaken => self.begun,
+            None => self.freed,
         })
     }
 
-    /// Sends every request that is due and has a place.
-    fn send_due(&mut self) {
-        while let Some(scheduled) = self.next_due() {
+    /// Sends the requests that are due and have a place, but only so many in a row. Whether that was not all of them.
+    fn send_due(&mut self) -> bool {
+        for _ in 0..MOST_IN_A_ROW {
+            let Some(scheduled) = self.next_due() else { return false };
             let now = self.drive.now();
             if scheduled > now || self.over.is_some_and(|over| now >= over) {
-                return;
+                return false;
             }
             self.send(scheduled, now);
         }
+        true
     }
 
     fn send(&mut self, scheduled: Offset, now: Offset) {
         let phase = if self.sent < self.stretch.warm { Phase::Warmup } else { self.drive.phase };
         if phase != Phase::Warmup && self.over.is_none() {
             self.over = self.stretch.after.map(|after| now + after);
+        }
+        if phase != Phase::Warmup {
+            self.measured_from.get_or_insert(now);
         }
         let order = Order { index: self.stretch.first + self.sent, phase, scheduled };
         let number = self.least_busy();
@@ -314,6 +349,9 @@ async fn maybe(sleep: Option<tokometer_clock::Sleep>) {
         None => std::future::pending().await,
     }
 }
+
+/// How many requests are sent in a row before anything else is heard.
+const MOST_IN_A_ROW: usize = 128;
 
 /// How long one of the connections opened beforehand may take, where the user set no limit.
 const CONNECTS_WITHIN: Duration = Duration::from_secs(10);

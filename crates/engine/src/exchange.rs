@@ -81,6 +81,7 @@ impl<C: Connect> Carrier<C> {
             carrier: self,
             guard: Guard::new(self.origin, self.terms.timeouts, interrupt),
             expected_chunks: ask.asked_output.map_or(0, |tokens| tokens as usize),
+            inputs: ask.inputs,
             started: self.now(),
             connection: Opened::None,
             connected: None,
@@ -170,6 +171,7 @@ struct Attempt<'a, C: Connect> {
     carrier: &'a Carrier<C>,
     guard: Guard<'a>,
     expected_chunks: usize,
+    inputs: Option<u32>,
     started: Offset,
     connection: Opened,
     connected: Option<Offset>,
@@ -184,7 +186,7 @@ impl<C: Connect> Attempt<'_, C> {
     /// What was read. A failure before anything could be read is a `Read` that holds nothing else.
     async fn run(&mut self, request: Request<Body>) -> Read {
         let api = self.carrier.terms.api;
-        let failed = |failure| Reading::whole(api).abandon(failure);
+        let failed = |failure| Reading::whole(api, None).abandon(failure);
         let mut connection = match self.connect().await {
             Ok(connection) => connection,
             Err(failure) => {
@@ -259,8 +261,8 @@ impl<C: Connect> Attempt<'_, C> {
         let api = self.carrier.terms.api;
         let mut reading = match form(&response) {
             Form::Page(content_type) => Reading::page(api, &content_type),
-            Form::Json => Reading::whole(api),
-            Form::Unsaid if !self.streamed => Reading::whole(api),
+            Form::Json => Reading::whole(api, self.inputs),
+            Form::Unsaid if !self.streamed => Reading::whole(api, self.inputs),
             Form::Events | Form::Unsaid => Reading::events(api, self.expected_chunks),
         };
         self.streamed = reading.is_streamed();
@@ -283,7 +285,7 @@ impl<C: Connect> Attempt<'_, C> {
                 Next::End(at) => {
                     self.end = at;
                     self.carrier.pool.give_back(connection).await;
-                    return reading.finish(at);
+                    return reading.finish_aside(at).await;
                 }
                 Next::Failed(failure, at) => {
                     self.end = at;
@@ -331,7 +333,7 @@ impl<C: Connect> Attempt<'_, C> {
         let retry_after = retry_after.map(|after| format!(" (retry after {after} s)"));
         let mut body = response.into_body();
         let mut words = Vec::new();
-        let reading = Reading::whole(self.carrier.terms.api);
+        let reading = Reading::whole(self.carrier.terms.api, None);
         while let Next::Bytes(bytes, at) = self.frame(connection, &mut body, &reading).await {
             self.guard.alive(at);
             let room = LONGEST_WORDS.saturating_sub(words.len());

@@ -18,6 +18,7 @@ mod observer;
 mod probe;
 mod probes;
 mod reading;
+mod repeats;
 mod settings;
 mod tls;
 mod transport;
@@ -37,7 +38,7 @@ use tokometer_workload::load::Load;
 use tokometer_workload::seed::Seed;
 
 use crate::connection::Pool;
-use crate::drive::{Crew, Drive};
+use crate::drive::{Crew, Drive, Driven};
 use crate::exchange::{Carrier, Order, Terms};
 use crate::observer::Observer;
 use crate::probes::Probes;
@@ -102,7 +103,8 @@ pub struct Probe {
 pub struct Finished {
     /// Whether everything asked for was sent and awaited.
     pub complete: bool,
-    /// When the schedule of the measured requests began: before the first gap, where arrivals are paced.
+    /// When the schedule of the measured requests began, and none of the warm-up's: before the first gap, where arrivals are
+    /// paced; otherwise with the first measured request. Where the load ended before that, when it began.
     pub measured_from: Offset,
     /// What this process used meanwhile.
     pub client: ClientUse,
@@ -177,16 +179,15 @@ impl Engine {
             };
             drive.open_connections().await;
             let observer = Observer::start(watched, origin, &live, &events);
-            let probing = probes.map(Probes::start);
-            let driven = drive.run().await;
+            let probing = probes.map(|probes| probes.start(&interrupt));
+            let Driven { complete, measured_from } = drive.run().await;
             if let Some(probing) = probing {
-                probing.end(interrupt.urgency()).await;
+                probing.end().await;
             }
             if load.in_flight.is_none() {
                 // An open loop opens as many as its worst moment took. Reports want descriptors too.
                 crews.iter().for_each(|crew| crew.carrier.pool.close_idle());
             }
-            let (complete, measured_from) = (driven.complete, driven.begun);
             Finished { complete, measured_from, client: observer.finish().await }
         })
     }

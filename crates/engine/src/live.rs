@@ -75,10 +75,11 @@ pub enum Urgency {
 }
 
 impl Interrupt {
-    /// Asks for more urgency. Less than was asked for already changes nothing.
+    /// Asks for more urgency. What was asked for already, or less, changes nothing and wakes nobody.
     pub fn raise(&self, urgency: Urgency) {
-        self.0.urgency.fetch_max(urgency as u8, Ordering::SeqCst);
-        self.0.changed.notify_waiters();
+        if self.0.urgency.fetch_max(urgency as u8, Ordering::SeqCst) < urgency as u8 {
+            self.0.changed.notify_waiters();
+        }
     }
 
     /// What has been asked for.

@@ -1,7 +1,8 @@
 //! Side probes: a small request at a steady rate beside a load, to feel what an idle user would.
 //!
 //! They are an open loop like any other, run by the same driver over connections of their own, so that neither the load's cap nor its
-//! queue keeps them waiting. They begin and end with the load. Deliberately not shown to the load's spectators.
+//! queue keeps them waiting. They begin and end with the load, and earlier where the user wants that. Deliberately not shown to the
+//! load's spectators.
 
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -34,18 +35,24 @@ pub(crate) struct Probes<C: Connect> {
 
 /// Probes under way.
 pub(crate) struct Probing {
-    /// Their own, for they end with the load and not with the user's patience.
+    /// Their own, for they end with the load.
     interrupt: Interrupt,
     task: JoinHandle<()>,
 }
 
 impl<C: Connect> Probes<C> {
-    /// Begins to probe.
-    pub(crate) fn start(self) -> Probing {
+    /// Begins to probe. What the user asks of the load is asked of the probes too.
+    pub(crate) fn start(self, user: &Interrupt) -> Probing {
         let interrupt = Interrupt::default();
-        let stop = interrupt.clone();
+        let (own, user) = (interrupt.clone(), user.clone());
         let runtime = self.crew.runtime.clone();
-        Probing { interrupt, task: runtime.spawn(async move { self.run(&stop).await }) }
+        let task = runtime.spawn(async move {
+            tokio::select! {
+                () = self.run(&own) => {}
+                () = pass_on(&user, &own) => {}
+            }
+        });
+        Probing { interrupt, task }
     }
 
     async fn run(self, interrupt: &Interrupt) {
@@ -71,10 +78,19 @@ impl<C: Connect> Probes<C> {
     }
 }
 
+/// Passes on what is asked of one to the other. Never returns.
+async fn pass_on(from: &Interrupt, to: &Interrupt) {
+    for urgency in [Urgency::Drain, Urgency::Stop] {
+        from.reached(urgency).await;
+        to.raise(urgency);
+    }
+    std::future::pending().await
+}
+
 impl Probing {
     /// Sends no more and awaits what is in flight, as patiently as the user is.
-    pub(crate) async fn end(self, urgency: Urgency) {
-        self.interrupt.raise(urgency.max(Urgency::Drain));
+    pub(crate) async fn end(self) {
+        self.interrupt.raise(Urgency::Drain);
         // A probe that panics has told of itself; the load's figures stand without it.
         let _ = self.task.await;
     }

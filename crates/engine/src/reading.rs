@@ -3,13 +3,17 @@
 //! An event is decoded after the moment of its bytes was taken, and only as far as to know whether it bore output.
 
 use tokometer_record::{Channel, Chunk, Failure, FailureKind, Offset, OutputTokens, TokenSource};
-use tokometer_wire::{Api, Delta, Piece, Usage, sse};
+use tokometer_wire::{Api, Delta, Usage, sse};
+
+use crate::repeats::Repeats;
 
 /// A response that is being read.
 #[derive(Debug)]
 pub(crate) struct Reading {
     api: &'static dyn Api,
     form: Form,
+    /// How many results are due, where that is known and the API answers with results.
+    due: Option<u32>,
     told: Told,
 }
 
@@ -26,9 +30,11 @@ enum Form {
 struct Told {
     chunks: Vec<Chunk>,
     text: String,
-    /// How many bytes each choice has said, where events repeat what was said before.
-    said: Vec<usize>,
+    /// What was said before, where events repeat it.
+    repeats: Repeats,
     usage: Option<Usage>,
+    /// Tokens by the server's count when the latest chunk was read.
+    in_chunks: u32,
     /// The latest usage came with output: a running count.
     running: bool,
     finish_reason: Option<String>,
@@ -59,18 +65,18 @@ impl Reading {
     pub(crate) fn events(api: &'static dyn Api, expected: usize) -> Self {
         let told =
             Told { chunks: Vec::with_capacity(expected.min(LONGEST_EXPECTED)), ..Told::default() };
-        Self { api, form: Form::Events(sse::Decoder::default()), told }
+        Self { api, form: Form::Events(sse::Decoder::default()), due: None, told }
     }
 
-    /// A body that is not streamed.
-    pub(crate) fn whole(api: &'static dyn Api) -> Self {
-        Self { api, form: Form::Whole(Vec::new()), told: Told::default() }
+    /// A body that is not streamed, in answer to so many inputs, if that is known.
+    pub(crate) fn whole(api: &'static dyn Api, inputs: Option<u32>) -> Self {
+        Self { api, form: Form::Whole(Vec::new()), due: inputs, told: Told::default() }
     }
 
     /// A page in place of an API's response.
     pub(crate) fn page(api: &'static dyn Api, content_type: &str) -> Self {
         let form = Form::Page(content_type.to_owned(), Vec::new());
-        Self { api, form, told: Told::default() }
+        Self { api, form, due: None, told: Told::default() }
     }
 
     /// Whether the response is a stream.
@@ -110,13 +116,26 @@ impl Reading {
                 }
             }
         }
-        Progress { chunks: (self.told.chunks.len() - before) as u64 }
+        // Never fewer than before: events that turn out to be news are all chunks.
+        Progress { chunks: self.told.chunks.len().saturating_sub(before) as u64 }
+    }
+
+    /// As [`Reading::finish`]; but a large body is decoded on a thread of its own, for other exchanges' reads would wait for it
+    /// here, and their moments with them.
+    pub(crate) async fn finish_aside(self, at: Offset) -> Read {
+        match &self.form {
+            Form::Whole(body) if body.len() > LARGE => {
+                let decoding = tokio::task::spawn_blocking(move || self.finish(at));
+                decoding.await.expect("no body makes a decoder panic")
+            }
+            _ => self.finish(at),
+        }
     }
 
     /// The response ended at `at`, in good order as far as HTTP knows.
     pub(crate) fn finish(mut self, at: Offset) -> Read {
         match self.form {
-            Form::Whole(body) => self.told.body(self.api, &body, at),
+            Form::Whole(body) => self.told.body(self.api, &body, self.due, at),
             Form::Page(content_type, words) => {
                 let words = tokometer_wire::error_message(&words);
                 let message = format!("not a response of the API but {content_type}: {words}");
@@ -162,20 +181,15 @@ impl Told {
     }
 
     fn delta(&mut self, mut delta: Delta<'_>, at: Offset) {
+        let counted = delta.usage.map_or(0, |usage| usage.completion_tokens);
         if delta.cumulative {
-            delta.pieces.retain(|piece| self.keep_what_is_new(piece));
+            self.keep_what_is_new(&mut delta, at, counted);
         }
         if let Some(message) = &delta.error {
             self.fail(FailureKind::ErrorEvent, message.clone().into_owned());
         }
-        let counted = delta.usage.map_or(0, |usage| usage.completion_tokens);
-        let before = self.usage.map_or(0, |usage| usage.completion_tokens);
         if let Some(piece) = delta.pieces.first() {
-            self.chunks.push(Chunk {
-                at,
-                tokens: counted.saturating_sub(before),
-                channel: channel(piece.channel),
-            });
+            self.chunk(at, counted, piece.channel);
             for piece in &delta.pieces {
                 self.text.push_str(&piece.text);
             }
@@ -190,32 +204,44 @@ impl Told {
         self.done |= delta.done;
     }
 
-    /// Takes off what the choice has said before. Whether anything is left.
-    fn keep_what_is_new(&mut self, piece: &mut Piece<'_>) -> bool {
-        // A server that numbers its choices wildly is not worth the memory.
-        let index = piece.choice.min(MOST_CHOICES) as usize;
-        if self.said.len() <= index {
-            self.said.resize(index + 1, 0);
-        }
-        let before = self.said[index];
-        self.said[index] = before.max(piece.text.len());
-        let new = piece.text.get(before..).unwrap_or_default();
-        if new.len() < piece.text.len() {
-            piece.text = new.to_owned().into();
-        }
-        !piece.text.is_empty()
+    /// A chunk bears the tokens that were counted since the one before, also those of events between that bore no output: half
+    /// a character is told with the other half.
+    fn chunk(&mut self, at: Offset, counted: u32, kind: tokometer_wire::Channel) {
+        let tokens = counted.saturating_sub(self.in_chunks);
+        self.in_chunks += tokens;
+        self.chunks.push(Chunk { at, tokens, channel: channel(kind) });
     }
 
-    fn body(&mut self, api: &dyn Api, body: &[u8], at: Offset) {
+    /// Takes off what was said before. Where that was not right in the events before this, they are read again.
+    fn keep_what_is_new(&mut self, delta: &mut Delta<'_>, at: Offset, counted: u32) {
+        let Some(misread) = self.repeats.take_off(delta, at, counted) else { return };
+        self.chunks.clear();
+        self.text.clear();
+        self.in_chunks = 0;
+        for (at, counted, kind, text) in misread.news() {
+            self.chunk(at, counted, kind);
+            self.text.push_str(text);
+        }
+    }
+
+    fn body(&mut self, api: &dyn Api, body: &[u8], due: Option<u32>, at: Offset) {
         match api.body(body) {
             Err(error) => {
                 let words = tokometer_wire::error_message(body);
                 self.fail(FailureKind::BadJson, format!("{error}: {words}"));
             }
             Ok(delta) => {
+                let came = delta.pieces.len() as u64;
                 self.delta(delta, at);
                 if self.chunks.is_empty() && self.counted_output() == 0 {
                     self.fail(FailureKind::EmptyStream, "a success without any output".into());
+                }
+                let due = due.map(u64::from).filter(|_| self.is_result());
+                if let Some(due) = due
+                    && (came > due || came < due && !api.may_leave_out())
+                {
+                    let words = format!("the response holds {came} results for {due} inputs");
+                    self.fail(FailureKind::BadJson, words);
                 }
             }
         }
@@ -296,8 +322,8 @@ const fn channel(channel: tokometer_wire::Channel) -> Channel {
 /// How much of an unreadable event is looked at; what is kept of it is shortened later, after secrets are taken out.
 const SHOWN: usize = 16 << 10;
 
-/// The highest number of a choice for which it is kept what was said.
-const MOST_CHOICES: u32 = 1024;
+/// A body of more bytes than this takes too long to decode between the reads of other exchanges: some tenths of a millisecond.
+const LARGE: usize = 128 << 10;
 
 /// Chunks for which room is made at once; a longer response makes room as it comes.
 const LONGEST_EXPECTED: usize = 4096;
@@ -391,6 +417,41 @@ mod tests {
         assert_eq!(chunks, [(at(0), 1), (at(1), 2), (at(3), 1)]);
         assert_eq!((read.text.as_str(), kind(&read)), ("ä b c d", None));
         assert_eq!(read.output_tokens.map(|counted| counted.count), Some(4));
+    }
+
+    #[test]
+    fn of_events_that_hold_only_what_is_new_none_is_lost() {
+        let mut reading = Reading::events(tokometer_wire::by_name("sglang-generate").unwrap(), 0);
+        let events = [
+            grown("H", 1, "null"),
+            grown("He", 2, "null"),
+            grown(" a", 4, "null"),
+            grown(" a", 5, "null"),
+            grown("", 5, r#"{"type":"length","length":5}"#),
+        ];
+        let mut chunks = 0;
+        for (i, event) in events.iter().enumerate() {
+            chunks += reading.push(format!("data: {event}\n\n").as_bytes(), at(i as u64)).chunks;
+        }
+        assert_eq!(chunks, 4);
+        let read = reading.finish(at(5));
+        let chunks: Vec<_> = read.chunks.iter().map(|chunk| (chunk.at, chunk.tokens)).collect();
+        assert_eq!(chunks, [(at(0), 1), (at(1), 1), (at(2), 2), (at(3), 1)]);
+        assert_eq!((read.text.as_str(), kind(&read)), ("HHe a a", None));
+        assert_eq!(read.output_tokens.map(|counted| counted.count), Some(5));
+    }
+
+    #[test]
+    fn tokens_of_an_event_without_text_belong_to_the_next_chunk() {
+        let event = |text: &str, n: u32| {
+            format!(
+                r#"{{"choices":[{{"index":0,"delta":{{"content":"{text}"}}}}],"usage":{{"prompt_tokens":3,"completion_tokens":{n}}}}}"#
+            )
+        };
+        let (first, half, whole) = (event("a", 1), event("", 2), event("é", 3));
+        let read = streamed(&[first.as_str(), half.as_str(), whole.as_str(), STOP]);
+        let chunks: Vec<_> = read.chunks.iter().map(|chunk| (chunk.at, chunk.tokens)).collect();
+        assert_eq!(chunks, [(at(0), 1), (at(2), 2)]);
     }
 
     #[test]
@@ -520,7 +581,7 @@ mod tests {
 
     #[test]
     fn a_whole_body_is_one_chunk() {
-        let mut reading = Reading::whole(chat());
+        let mut reading = Reading::whole(chat(), None);
         reading.push(
             br#"{"choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"#,
             at(1),
@@ -534,6 +595,35 @@ mod tests {
         assert_eq!(kind(&read), None);
     }
 
+    /// What becomes of a body with so many results.
+    fn answered(api: &str, results: usize, inputs: Option<u32>) -> Reading {
+        let mut reading = Reading::whole(tokometer_wire::by_name(api).unwrap(), inputs);
+        let list = vec![r#"{"index":0,"relevance_score":0.5}"#; results].join(",");
+        reading.push(format!(r#"{{"data":[{list}],"results":null}}"#).as_bytes(), at(1));
+        reading
+    }
+
+    #[test]
+    fn there_must_be_a_result_for_each_input_unless_a_ranking_leaves_some_out() {
+        let kind = |api, results, inputs| kind(&answered(api, results, inputs).finish(at(2)));
+        for whole in [("openai-embeddings", 64), ("rerank", 64), ("rerank", 3)] {
+            assert_eq!(kind(whole.0, whole.1, Some(64)), None, "{whole:?}");
+        }
+        for wrong in [("openai-embeddings", 1), ("openai-embeddings", 65), ("rerank", 65)] {
+            assert_eq!(kind(wrong.0, wrong.1, Some(64)), Some(FailureKind::BadJson), "{wrong:?}");
+        }
+        assert_eq!(kind("openai-embeddings", 1, None), None);
+        let words = answered("pooling", 1, Some(2)).finish(at(2)).failure.unwrap().message;
+        assert_eq!(words, "the response holds 1 results for 2 inputs");
+    }
+
+    #[tokio::test]
+    async fn a_large_body_is_read_as_a_small_one_is() {
+        let reading = answered("openai-embeddings", 10_000, Some(10_000));
+        let read = reading.finish_aside(at(2)).await;
+        assert_eq!((kind(&read), read.chunks.len(), read.chunks[0].at), (None, 1, at(2)));
+    }
+
     #[test]
     fn a_page_in_place_of_a_response_is_told_with_its_words() {
         let mut reading = Reading::page(chat(), "text/html");
@@ -545,7 +635,7 @@ mod tests {
 
     #[test]
     fn an_error_in_a_successful_body_fails() {
-        let mut reading = Reading::whole(chat());
+        let mut reading = Reading::whole(chat(), None);
         reading.push(br#"{"error":{"message":"no"}}"#, at(1));
         assert_eq!(kind(&reading.finish(at(1))), Some(FailureKind::ErrorEvent));
     }

@@ -52,7 +52,7 @@ pub struct Target {
     pub port: u16,
     /// The path and query of the endpoint: `/v1/chat/completions`.
     pub path: String,
-    /// The path above `/v1`, for sibling endpoints such as `/tokenize`: `` or `/prefix`.
+    /// The path above the API's own, for sibling endpoints such as `/v1/models` and `/tokenize`: `` or `/prefix`.
     pub root: String,
 }
 
@@ -144,11 +144,11 @@ impl std::fmt::Debug for Settings {
 }
 
 impl Target {
-    /// Reads `http://host:8000/v1/chat/completions`.
+    /// Reads `http://host:8000/v1/chat/completions`, at which `api` is spoken.
     ///
     /// # Errors
     /// If it is not an `http` or `https` URL with a host.
-    pub fn parse(url: &str) -> Result<Self, SettingsError> {
+    pub fn parse(url: &str, api: &dyn Api) -> Result<Self, SettingsError> {
         let failed = |why: &str| SettingsError::Url { url: url.into(), why: why.into() };
         let uri: Uri = url.parse().map_err(|error| failed(&format!("{error}")))?;
         let tls = match uri.scheme_str() {
@@ -174,7 +174,7 @@ impl Target {
             return Err(failed("the port is not a number from 1 to 65535"));
         }
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
-        let root = uri.path().rfind("/v1/").map_or("", |at| &uri.path()[..at]);
+        let root = root(uri.path(), api);
         Ok(Self { tls, host: host.into(), port, path: path.into(), root: root.into() })
     }
 
@@ -188,27 +188,65 @@ impl Target {
     }
 }
 
+/// What of a path lies above the API's own. Empty where nothing tells.
+fn root<'p>(path: &'p str, api: &dyn Api) -> &'p str {
+    if let Some(at) = path.rfind("/v1/") {
+        return &path[..at];
+    }
+    let path = path.trim_end_matches('/');
+    let own = [api.path(), api.whole_path()].into_iter().chain(api.other_paths().iter().copied());
+    // Some gateways have the endpoints without the version.
+    let ends = own.flat_map(|own| [own, own.strip_prefix("/v1").unwrap_or(own)]);
+    let above = ends.filter_map(|end| path.strip_suffix(end));
+    above.min_by_key(|above| above.len()).unwrap_or("")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn parse(url: &str) -> Result<Target, SettingsError> {
+        Target::parse(url, tokometer_wire::APIS[0])
+    }
+
+    #[test]
+    fn the_root_is_what_precedes_the_apis_own_path() {
+        for (api, path, root) in [
+            ("sglang-generate", "/svc/generate", "/svc"),
+            ("tgi-generate", "/svc/generate_stream", "/svc"),
+            ("tgi-generate", "/svc/generate", "/svc"),
+            ("pooling", "/svc/pooling?x=1", "/svc"),
+            ("infinity-embeddings", "/svc/embeddings/", "/svc"),
+            ("infinity-embeddings", "/svc/v1/embeddings", "/svc"),
+            ("rerank", "/svc/rerank", "/svc"),
+            ("rerank", "/svc/v2/rerank", "/svc"),
+            ("openai-chat", "/svc/chat/completions", "/svc"),
+            ("pooling", "/pooling", ""),
+            ("pooling", "/svc/elsewhere", ""),
+        ] {
+            let api = tokometer_wire::by_name(api).unwrap();
+            let target = Target::parse(&format!("http://gw{path}"), api).unwrap();
+            assert_eq!((target.path.as_str(), target.root.as_str()), (path, root));
+        }
+    }
+
     #[test]
     fn a_url_is_taken_apart() {
-        let target = Target::parse("http://127.0.0.1:8801/v1/chat/completions").unwrap();
+        let target = parse("http://127.0.0.1:8801/v1/chat/completions").unwrap();
         assert_eq!((target.tls, target.host.as_str(), target.port), (false, "127.0.0.1", 8801));
         assert_eq!((target.path.as_str(), target.root.as_str()), ("/v1/chat/completions", ""));
     }
 
     #[test]
     fn the_root_is_what_precedes_v1() {
-        let target = Target::parse("https://host/a/b/v1/completions?x=1").unwrap();
+        let target = parse("https://host/a/b/v1/completions?x=1").unwrap();
         assert_eq!((target.root.as_str(), target.port), ("/a/b", 443));
         assert_eq!(target.path, "/a/b/v1/completions?x=1");
     }
 
     #[test]
     fn an_ipv6_host_loses_its_brackets_and_gets_them_back() {
-        let target = Target::parse("http://[::1]:8000/v1/completions").unwrap();
+        let target = parse("http://[::1]:8000/v1/completions").unwrap();
         assert_eq!((target.host.as_str(), target.authority().as_str()), ("::1", "[::1]:8000"));
     }
 
@@ -223,13 +261,13 @@ mod tests {
             "http://host:0/",
             "http://host:99999/",
         ] {
-            assert!(Target::parse(url).is_err(), "{url}");
+            assert!(parse(url).is_err(), "{url}");
         }
     }
 
     #[test]
     fn credentials_in_a_url_are_refused_and_not_repeated() {
-        let error = Target::parse("http://user:secret@host/v1").unwrap_err().to_string();
+        let error = parse("http://user:secret@host/v1").unwrap_err().to_string();
         assert!(!error.contains("secret"), "{error}");
     }
 }

@@ -30,9 +30,10 @@ fn simulator(query: &str) -> Running {
 }
 
 fn settings(url: &str) -> Settings {
+    let api = tokometer_wire::by_name("openai-chat").unwrap();
     Settings {
-        target: Target::parse(url).unwrap(),
-        api: tokometer_wire::by_name("openai-chat").unwrap(),
+        target: Target::parse(url, api).unwrap(),
+        api,
         stream: true,
         headers: Vec::new(),
         secrets: Vec::new(),

@@ -265,6 +265,15 @@ mod tests {
     }
 
     #[test]
+    fn a_count_that_may_hold_the_first_chunks_tokens_is_of_no_one_chunk() {
+        let mut record = ok(0, 0, &[100, 140]);
+        record.chunks[1].tokens = 2;
+        record.output_tokens = Some(OutputTokens { count: 2, source: TokenSource::Usage });
+        assert_eq!(gaps(&ITL, &record), [0.040]);
+        assert!(itl_is_estimated(&record));
+    }
+
+    #[test]
     fn an_absurd_count_of_a_chunk_is_not_believed() {
         let mut record = ok(0, 0, &[100, 140]);
         record.chunks[1].tokens = u32::MAX;

@@ -97,6 +97,8 @@ pub struct TokenSources {
     pub output_uncounted: u64,
     /// Successes whose prompt the server counted.
     pub prompt_server: u64,
+    /// Of those, successes whose prompt it counted as none at all, although nothing says that it is empty.
+    pub prompt_zero: u64,
     /// Successes whose prompt only this program counted.
     pub prompt_local: u64,
     /// Successes whose prompt nobody counted.
@@ -115,7 +117,10 @@ impl TokenSources {
                 None => sources.output_uncounted += 1,
             }
             match (record.prompt_tokens.server, record.prompt_tokens.local) {
-                (Some(_), _) => sources.prompt_server += 1,
+                (Some(counted), local) => {
+                    sources.prompt_server += 1;
+                    sources.prompt_zero += u64::from(counted == 0 && local != Some(0));
+                }
                 (None, Some(_)) => sources.prompt_local += 1,
                 (None, None) => sources.prompt_uncounted += 1,
             }

@@ -1,6 +1,6 @@
 //! Whether two measurements differ: means over runs with their confidence intervals, Welch's test, and a bootstrap over requests.
 //!
-//! Everything here is about 95 %. A run is one draw, however many requests it had: what differs from run to run (a server's warm-up,
+//! Intervals are of 95 % where nothing else is asked for. A run is one draw, however many requests it had: what differs from run to run (a server's warm-up,
 //! its neighbours) is not in the spread of one run's requests. So runs are compared with runs by [`welch`], and [`bootstrap`] is for
 //! whoever has but one run a side, and says so. Both halves are pure: the bootstrap's draws are addressed by a fixed seed, so that the
 //! same figures always give the same interval.
@@ -8,7 +8,7 @@
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use statrs::distribution::{ContinuousCDF, StudentsT};
+use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
 use crate::quantile::Percentile;
 
@@ -24,6 +24,8 @@ pub struct Sample {
     pub mean: f64,
     /// Their sample standard deviation: divided by n − 1. `None` of a single value.
     pub sd: Option<f64>,
+    /// Whether all are whole numbers: counts of things, which are no finer than that.
+    whole: bool,
 }
 
 /// From where to where a value may well lie.
@@ -40,7 +42,7 @@ pub struct Interval {
 pub struct Difference {
     /// The second less the first.
     pub by: f64,
-    /// Where the true difference lies, with a confidence of [`LEVEL`].
+    /// Where the true difference lies, with the confidence that was asked for.
     pub interval: Interval,
     /// How often a difference as large comes about where there is none: Welch's two-sided p.
     pub p: f64,
@@ -53,6 +55,16 @@ pub struct Requests {
     values: Vec<f64>,
     /// Where the values of each request end.
     ends: Vec<usize>,
+}
+
+/// Why there is no bootstrap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TooFew {
+    /// A run has fewer than [`FEWEST_REQUESTS`].
+    Requests,
+    /// Fewer than [`FEWEST_BEYOND`] requests of a run reach the percentile, from above or from below, so that it is hardly more than
+    /// its greatest or its least value.
+    Beyond(Percentile),
 }
 
 /// What is made of the values of a run.
@@ -74,18 +86,21 @@ impl Sample {
         let mean = values.iter().sum::<f64>() / n as f64;
         let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
         let sd = (n > 1).then(|| (squares / (n - 1) as f64).sqrt());
-        Some(Self { n, mean, sd }).filter(|sample| sample.mean.is_finite())
+        let whole = values.iter().all(|value| value.fract() == 0.0);
+        Some(Self { n, mean, sd, whole }).filter(|sample| sample.mean.is_finite())
     }
 
     /// Where the true mean lies, by Student's t: mean ± t · sd / √n. `None` of a single value, which tells nothing of its spread.
     pub fn interval(&self) -> Option<Interval> {
         let error = self.sd? / (self.n as f64).sqrt();
-        Interval::around(self.mean, error, (self.n - 1) as f64)
+        Interval::around(self.mean, error, (self.n - 1) as f64, LEVEL)
     }
 
-    /// The variance of the mean.
+    /// The variance of the mean. A few runs may count the same by chance, so counts are taken to spread by their rounding at least:
+    /// 1/12, the variance of what lies anywhere within 1.
     fn variance(&self) -> Option<f64> {
-        Some(self.sd?.powi(2) / self.n as f64)
+        let least = if self.whole { 1.0 / 12.0 } else { 0.0 };
+        Some(self.sd?.powi(2).max(least) / self.n as f64)
     }
 }
 
@@ -95,39 +110,59 @@ impl Interval {
         self.low <= value && value <= self.high
     }
 
-    fn around(middle: f64, error: f64, freedom: f64) -> Option<Self> {
+    /// An interval of [`LEVEL`] as one of `level`: longer on either side by as much of its half as a normal distribution's would be.
+    /// For a bootstrap, whose few resamples say little of what lies far out.
+    pub fn widened(self, level: f64) -> Option<Self> {
+        let normal = Normal::standard();
+        let reach = |level: f64| normal.inverse_cdf(f64::midpoint(level, 1.0));
+        let by = (reach(level) / reach(LEVEL) - 1.0) * (self.high - self.low) / 2.0;
+        by.is_finite().then_some(Self { low: self.low - by, high: self.high + by })
+    }
+
+    fn around(middle: f64, error: f64, freedom: f64, level: f64) -> Option<Self> {
         if error == 0.0 {
             return Some(Self { low: middle, high: middle });
         }
-        let t = StudentsT::new(0.0, 1.0, freedom).ok()?.inverse_cdf(f64::midpoint(LEVEL, 1.0));
+        let t = StudentsT::new(0.0, 1.0, freedom).ok()?.inverse_cdf(f64::midpoint(level, 1.0));
         let reach = t * error;
         reach.is_finite().then_some(Self { low: middle - reach, high: middle + reach })
     }
 }
 
 /// Compares two samples whose spreads may differ: Welch's t-test (Biometrika 34, 1947), its degrees of freedom by Satterthwaite.
-/// `None` where either has fewer than two values. Where neither spreads at all, the difference is taken as it stands.
-pub fn welch(a: &Sample, b: &Sample) -> Option<Difference> {
+/// Its interval is one of `level` ([`LEVEL`] where nothing else is wanted). `None` where either has fewer than two values. Where
+/// neither spreads at all, the difference is taken as it stands, but that of counts, which are no finer than 1.
+pub fn welch(a: &Sample, b: &Sample, level: f64) -> Option<Difference> {
     let (of_a, of_b) = (a.variance()?, b.variance()?);
     let by = b.mean - a.mean;
     let error = (of_a + of_b).sqrt();
-    if error == 0.0 {
+    let all_the_same = by == 0.0 && a.sd == Some(0.0) && b.sd == Some(0.0);
+    if error == 0.0 || all_the_same {
         let p = if by == 0.0 { 1.0 } else { 0.0 };
         return Some(Difference { by, interval: Interval { low: by, high: by }, p });
     }
     let part = |variance: f64, n: usize| variance.powi(2) / (n - 1) as f64;
     let freedom = (of_a + of_b).powi(2) / (part(of_a, a.n) + part(of_b, b.n));
-    let interval = Interval::around(by, error, freedom)?;
+    let interval = Interval::around(by, error, freedom, level)?;
     let p = 2.0 * StudentsT::new(0.0, 1.0, freedom).ok()?.cdf(-(by / error).abs());
     Some(Difference { by, interval, p })
 }
 
 /// Where the difference between a statistic of the second run's requests and the first's lies, had other requests of their kind been
 /// sent to servers in the same state: the percentile bootstrap (Efron 1979) over requests. It knows nothing of what differs from run
-/// to run, so its interval is the narrowest that can be right. `None` where either has fewer than [`FEWEST_REQUESTS`].
-pub fn bootstrap(a: &Requests, b: &Requests, statistic: Statistic) -> Option<Interval> {
+/// to run, so its interval, of [`LEVEL`], is the narrowest that can be right.
+///
+/// # Errors
+/// If either has too few requests for it.
+pub fn bootstrap(a: &Requests, b: &Requests, statistic: Statistic) -> Result<Interval, TooFew> {
     if a.len().min(b.len()) < FEWEST_REQUESTS {
-        return None;
+        return Err(TooFew::Requests);
+    }
+    if let Statistic::Linear(percentile) = statistic {
+        let enough = |run: &Requests| run.beyond(percentile) >= FEWEST_BEYOND;
+        if !(enough(a) && enough(b)) {
+            return Err(TooFew::Beyond(percentile));
+        }
     }
     let values = (a.values.len() + b.values.len()).max(1);
     let resamples = (VALUES_DRAWN / values).clamp(FEWEST_RESAMPLES, MOST_RESAMPLES);
@@ -145,7 +180,8 @@ pub fn bootstrap(a: &Requests, b: &Requests, statistic: Statistic) -> Option<Int
     let end = |hundredths| {
         crate::quantile::linear(&differences, Percentile::from_hundredths(hundredths)?)
     };
-    Some(Interval { low: end(250)?, high: end(9_750)? })
+    let interval = || Some(Interval { low: end(250)?, high: end(9_750)? });
+    interval().ok_or(TooFew::Requests)
 }
 
 impl Requests {
@@ -171,6 +207,19 @@ impl Requests {
     /// The statistic of what was measured. `None` where there is nothing.
     pub fn statistic(&self, statistic: Statistic) -> Option<f64> {
         statistic.of(&mut self.values.clone())
+    }
+
+    /// How many requests hold a value that is not below the percentile, or one that is not above it: the fewer of the two.
+    fn beyond(&self, percentile: Percentile) -> usize {
+        let Some(at) = self.statistic(Statistic::Linear(percentile)) else { return 0 };
+        let (mut above, mut below, mut from) = (0, 0, 0);
+        for &end in &self.ends {
+            let values = &self.values[from..end];
+            above += usize::from(values.iter().any(|value| *value >= at));
+            below += usize::from(values.iter().any(|value| *value <= at));
+            from = end;
+        }
+        above.min(below)
     }
 
     /// As many requests, each drawn from all of them.
@@ -215,6 +264,10 @@ impl Statistic {
 /// With fewer requests the bootstrap's intervals are too narrow to be called anything.
 pub const FEWEST_REQUESTS: usize = 20;
 
+/// With fewer requests beyond a percentile its resamples are hardly ever anything but the few greatest values, and one interval in
+/// seven leaves the truth out instead of one in twenty. For a P99 it takes some 200 requests.
+pub const FEWEST_BEYOND: usize = 3;
+
 /// How many values all resamples may hold: some seconds of work at most.
 const VALUES_DRAWN: usize = 40_000_000;
 
@@ -252,7 +305,7 @@ mod tests {
     fn a_single_run_has_no_interval() {
         let one = sample(&[5.0]);
         assert_eq!((one.sd, one.interval()), (None, None));
-        assert_eq!(welch(&one, &sample(&[1.0, 2.0])), None);
+        assert_eq!(welch(&one, &sample(&[1.0, 2.0]), LEVEL), None);
         assert_eq!(Sample::of(&[]), None);
         assert_eq!(Sample::of(&[1.0, f64::NAN]), None);
     }
@@ -262,7 +315,7 @@ mod tests {
         // scipy.stats.ttest_ind(b, a, equal_var=False), its p and confidence_interval(0.95).
         let a = sample(&A);
         let b = sample(&B);
-        let difference = welch(&a, &b).unwrap();
+        let difference = welch(&a, &b, LEVEL).unwrap();
         near(difference.by, BY);
         near(difference.p, P);
         near(difference.interval.low, LOW);
@@ -278,10 +331,30 @@ mod tests {
 
     #[test]
     fn figures_that_never_vary_differ_as_they_stand() {
-        let same = welch(&sample(&[3.0, 3.0]), &sample(&[3.0, 3.0])).unwrap();
+        let welch = |a: f64, b: f64| welch(&sample(&[a, a]), &sample(&[b, b]), LEVEL).unwrap();
+        let same = welch(3.5, 3.5);
         assert_eq!((same.by, same.p, same.interval.holds(0.0)), (0.0, 1.0, true));
-        let other = welch(&sample(&[3.0, 3.0]), &sample(&[4.0, 4.0])).unwrap();
+        let other = welch(3.5, 4.5);
         assert_eq!((other.by, other.p, other.interval.holds(0.0)), (1.0, 0.0, false));
+    }
+
+    #[test]
+    fn counts_that_are_the_same_by_chance_are_no_finer_than_one() {
+        let welch = |a: f64, b: f64| welch(&sample(&[a, a]), &sample(&[b, b]), LEVEL).unwrap();
+        assert_eq!(welch(2.0, 2.0).interval, Interval { low: 0.0, high: 0.0 });
+        assert!(welch(0.0, 1.0).interval.holds(0.0));
+        assert!(!welch(0.0, 5.0).interval.holds(0.0));
+        assert_eq!(sample(&[3.0, 3.0]).interval(), Some(Interval { low: 3.0, high: 3.0 }));
+    }
+
+    #[test]
+    fn a_surer_interval_is_wider() {
+        let (a, b) = (sample(&A), sample(&B));
+        let wide = welch(&a, &b, 0.999).unwrap().interval;
+        assert!(wide.low < LOW && HIGH < wide.high, "{wide:?}");
+        // 1.959964 and 2.575829 deviations of a normal.
+        let wide = Interval { low: 0.0, high: 2.0 * 1.959_964 }.widened(0.99).unwrap();
+        assert!((wide.low + 0.615_865).abs() < 1e-5, "{wide:?}");
     }
 
     fn requests(values: impl IntoIterator<Item = f64>) -> Requests {
@@ -310,7 +383,22 @@ mod tests {
     #[test]
     fn a_handful_of_requests_is_not_bootstrapped() {
         let few = requests((0..19).map(f64::from));
-        assert_eq!(bootstrap(&few, &requests((0..90).map(f64::from)), Statistic::Mean), None);
+        let many = requests((0..90).map(f64::from));
+        assert_eq!(bootstrap(&few, &many, Statistic::Mean), Err(TooFew::Requests));
+    }
+
+    #[test]
+    fn a_percentile_that_few_requests_reach_is_not_bootstrapped() {
+        let p99 = Percentile::from_hundredths(9_900).unwrap();
+        let told = |n: u32| {
+            let run = requests((0..n).map(f64::from));
+            bootstrap(&run, &run, Statistic::Linear(p99)).map(|_| ())
+        };
+        assert_eq!((told(100), told(300)), (Err(TooFew::Beyond(p99)), Ok(())));
+        // Hundreds of gaps, all those that are long in one request.
+        let mut run = requests(vec![1.0; 400]);
+        run.push(vec![9.0; 100]);
+        assert_eq!(run.beyond(p99), 1);
     }
 
     #[test]
@@ -341,7 +429,8 @@ mod tests {
         fn welch_is_the_same_from_either_side(
             a in prop::collection::vec(0.0_f64..1e3, 2..8), b in prop::collection::vec(0.0_f64..1e3, 2..8),
         ) {
-            let (one, other) = (welch(&sample(&a), &sample(&b)).unwrap(), welch(&sample(&b), &sample(&a)).unwrap());
+            let (a, b) = (sample(&a), sample(&b));
+            let (one, other) = (welch(&a, &b, LEVEL).unwrap(), welch(&b, &a, LEVEL).unwrap());
             prop_assert!((one.by + other.by).abs() < 1e-9);
             prop_assert!((one.p - other.p).abs() < 1e-12);
             prop_assert_eq!(one.interval.holds(0.0), one.p >= 1.0 - LEVEL);

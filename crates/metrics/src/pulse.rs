@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokometer_record::{Offset, Pulse, Record};
 
 use crate::Run;
+use crate::concurrency::{Flight, peak};
 
 /// What is known of how late the client's event loop was.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -52,8 +53,10 @@ pub struct Stall {
     pub length: f64,
     /// Between which moments it lies: of the pulse that noted it and of the one before.
     pub between: (Offset, Offset),
-    /// How many measured requests were in flight between these moments: as many as it can have touched.
+    /// How many measured requests were in flight at some time between these moments.
     pub touched: u64,
+    /// The most of them in flight at once between these moments: as many as the stall can have touched.
+    pub at_once: u64,
 }
 
 impl Stall {
@@ -63,8 +66,16 @@ impl Stall {
         let between = second_of_worst(run);
         let (from, to) = between;
         let in_flight = |record: &&&Record| record.started <= to && from <= record.end;
-        let touched = run.measured.iter().filter(in_flight).count() as u64;
-        Some(Self { length, between, touched })
+        let flights: Vec<Flight> = run
+            .measured
+            .iter()
+            .filter(in_flight)
+            .map(|record| (record.started, record.end))
+            .collect();
+        let touched = flights.len() as u64;
+        // What only ended at the first moment, or only started at the last, was in flight there nevertheless.
+        let at_once = peak(&flights, from).max(touched.min(1));
+        Some(Self { length, between, touched, at_once })
     }
 }
 
@@ -152,7 +163,18 @@ mod tests {
         let mut log = probed(two_in_turn(), 0, 30_000_000);
         log.pulses = vec![pulse(1_000, 2, 0), pulse(2_000, 30, 0), pulse(3_000, 1, 0)];
         let stall = Stall::worst(&Run::of(&log)).unwrap();
-        assert_eq!(stall, Stall { length: 0.03, between: (ms(1_000), ms(2_000)), touched: 1 });
+        let between = (ms(1_000), ms(2_000));
+        assert_eq!(stall, Stall { length: 0.03, between, touched: 1, at_once: 1 });
+    }
+
+    #[test]
+    fn no_more_requests_are_in_flight_at_once_than_there_were_places() {
+        // Two places, whose requests take 100 ms each.
+        let requests = (0..40).map(|i| ok(i, i / 2 * 100, &[i / 2 * 100 + 100]));
+        let mut log = probed(point_log(requests), 0, 30_000_000);
+        log.pulses = vec![pulse(1_000, 30, 0), pulse(2_000, 1, 0)];
+        let stall = Stall::worst(&Run::of(&log)).unwrap();
+        assert_eq!((stall.touched, stall.at_once), (22, 2));
     }
 
     #[test]

@@ -20,7 +20,8 @@ pub struct Run<'a> {
     pub all: Vec<&'a Record>,
     /// Every measured request that ended, failures included, in the order in which they started.
     pub measured: Vec<&'a Record>,
-    /// Every probe that ended, failures included, in the order in which they started. Nothing else of a run knows of them.
+    /// Every probe that ended, failures included, in the order in which they started; those that started before the measured
+    /// schedule belong to the warm-up, and are not among them. Nothing else of a run knows of them.
     pub probes: Vec<&'a Record>,
     /// What the client used. `None` if the log has no end.
     pub client: Option<&'a ClientUse>,
@@ -37,7 +38,7 @@ impl<'a> Run<'a> {
     pub fn of(log: &'a PointLog) -> Self {
         let mut all: Vec<&Record> = log.records.iter().collect();
         all.sort_by_key(|record| (record.started, record.index));
-        let (probes, all): (Vec<&Record>, Vec<&Record>) =
+        let (mut probes, all): (Vec<&Record>, Vec<&Record>) =
             all.into_iter().partition(|record| record.phase == Phase::Probe);
         let measured: Vec<&Record> =
             all.iter().copied().filter(|record| record.phase == Phase::Measured).collect();
@@ -45,6 +46,7 @@ impl<'a> Run<'a> {
         let earliest = || measured.iter().map(|record| record.scheduled.min(record.started)).min();
         let noted = log.end.as_ref().and_then(|end| end.measured_from);
         let measured_from = noted.or_else(earliest);
+        probes.retain(|probe| measured_from.is_some_and(|from| probe.started >= from));
         let client = log.end.as_ref().map(|end| &end.client);
         let window = log.records.iter().collect();
         Self {
@@ -184,11 +186,21 @@ mod tests {
 
     #[test]
     fn probes_are_in_flight_for_nobody() {
-        let log = point_log([ok(0, 10, &[40]), ok(1, 0, &[90]).probing(), ok(2, 20, &[30])]);
+        let log = point_log([ok(0, 10, &[40]), ok(1, 15, &[90]).probing(), ok(2, 20, &[30])]);
         let run = Run::of(&log);
         assert_eq!((run.all.len(), run.measured.len(), run.probes.len()), (2, 2, 1));
         assert_eq!(run.peak_concurrency(), Some(2));
         assert_eq!(run.window().span(), Some((ms(10), ms(40))));
+    }
+
+    #[test]
+    fn probes_of_the_warm_up_do_not_count() {
+        let load = [ok(0, 0, &[30]).warming_up(), ok(1, 50, &[80])];
+        let probes = [ok(2, 10, &[60]).probing(), ok(3, 40, &[45]).probing()];
+        let mut log = point_log(load.into_iter().chain(probes));
+        assert!(Run::of(&log).probes.is_empty());
+        log.end.as_mut().unwrap().measured_from = Some(ms(40));
+        assert_eq!(Run::of(&log).probes.iter().map(|probe| probe.index).collect::<Vec<_>>(), [3]);
     }
 
     #[test]

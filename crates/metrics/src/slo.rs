@@ -7,7 +7,7 @@ use std::fmt;
 use tokometer_record::Record;
 
 use crate::Run;
-use crate::catalog::{E2E, ICL, Metric, Of, TPOT, TTFT};
+use crate::catalog::{E2E, Metric, Of, TPOT, TTFT};
 
 /// What one latency of a request may be at most.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,22 +25,19 @@ pub enum Target {
     Ttft,
     /// [`TPOT`]. A request without time between tokens keeps to any objective, as in vLLM.
     Tpot,
-    /// The mean of the request's gaps between chunks, [`ICL`]. A request without gaps keeps to any objective.
-    Itl,
     /// [`E2E`].
     E2el,
 }
 
 impl Target {
     /// Every target.
-    pub const ALL: [Self; 4] = [Self::Ttft, Self::Tpot, Self::Itl, Self::E2el];
+    pub const ALL: [Self; 3] = [Self::Ttft, Self::Tpot, Self::E2el];
 
-    /// Its name, as vLLM writes it: `ttft`, `tpot`, `itl`, `e2el`.
+    /// Its name, as vLLM writes it: `ttft`, `tpot`, `e2el`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ttft => "ttft",
             Self::Tpot => "tpot",
-            Self::Itl => "itl",
             Self::E2el => "e2el",
         }
     }
@@ -55,7 +52,6 @@ impl Target {
         match self {
             Self::Ttft => value(&TTFT, record),
             Self::Tpot => value(&TPOT, record),
-            Self::Itl => value(&ICL, record),
             Self::E2el => value(&E2E, record),
         }
     }
@@ -72,7 +68,7 @@ impl Objective {
     fn kept(&self, record: &Record) -> bool {
         match (self.target, self.target.of(record)) {
             (_, Some(value)) => value <= self.at_most,
-            (Target::Tpot | Target::Itl, None) => record.streamed,
+            (Target::Tpot, None) => record.streamed,
             (Target::Ttft | Target::E2el, None) => false,
         }
     }
@@ -117,13 +113,7 @@ impl Attainment {
 fn value(metric: &Metric, record: &Record) -> Option<f64> {
     match metric.of {
         Of::Request(value) => value(record),
-        Of::Gaps(gaps) => {
-            let mut values = Vec::new();
-            gaps(record, &mut values);
-            let mean = values.iter().sum::<f64>() / values.len() as f64;
-            (!values.is_empty()).then_some(mean)
-        }
-        Of::Waiting(_) | Of::Run(_) => None,
+        Of::Gaps(_) | Of::Waiting(_) | Of::Run(_) => None,
     }
 }
 
@@ -170,7 +160,7 @@ mod tests {
     #[test]
     fn names_are_read_back() {
         assert!(Target::ALL.iter().all(|&target| Target::by_name(target.name()) == Some(target)));
-        assert_eq!(Target::by_name("latency"), None);
+        assert_eq!((Target::by_name("latency"), Target::by_name("itl")), (None, None));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use tokometer_record::{ClientUse, Connection, Phase, Point, PointLog};
+use tokometer_record::{ClientUse, Connection, Phase, Point, PointLog, Record};
 
 use crate::catalog::{self, E2E, ICL, METRICS, Metric, TTFT};
 use crate::verdict::{Evidence, Verdict, judge, telling};
@@ -58,6 +58,8 @@ pub struct Counts {
     pub cancelled: u64,
     /// Of those measured, how many asked for a stream.
     pub streamed: u64,
+    /// Of those that succeeded, how many had their output in one piece and not as a stream.
+    pub whole: u64,
     /// Requests of the warm-up.
     pub warmup: u64,
     /// Of the warm-up, how many failed.
@@ -66,7 +68,7 @@ pub struct Counts {
     pub connections_opened: u64,
     /// Of those measured, how many asked for a result (embeddings, scores) and not for output.
     pub results: u64,
-    /// Probes beside the load.
+    /// Probes beside the measured load.
     pub probes: u64,
     /// Of the probes, how many failed.
     pub probes_failed: u64,
@@ -145,6 +147,7 @@ pub fn summarize(log: &PointLog) -> PointSummary {
 
 fn counts(run: &Run<'_>) -> Counts {
     let measured = run.measured.len() as u64;
+    let whole = |record: &&Record| !record.streamed && catalog::generates(record);
     let succeeded = run.successes().count() as u64;
     let warmup = run.all.iter().filter(|record| record.phase == Phase::Warmup);
     let opened =
@@ -155,6 +158,7 @@ fn counts(run: &Run<'_>) -> Counts {
         failed: measured - succeeded,
         cancelled: run.cancelled().count() as u64,
         streamed: run.measured.iter().filter(|record| record.streamed).count() as u64,
+        whole: run.successes().filter(whole).count() as u64,
         warmup: warmup.clone().count() as u64,
         warmup_failed: warmup.filter(|record| !record.succeeded()).count() as u64,
         connections_opened: opened.count() as u64,
@@ -327,6 +331,7 @@ mod tests {
             failed: 1,
             cancelled: 0,
             streamed: 3,
+            whole: 0,
             warmup: 1,
             warmup_failed: 0,
             connections_opened: 0,

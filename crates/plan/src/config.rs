@@ -301,6 +301,9 @@ pub struct Generation {
     /// The most tokens to generate: a number, or `[least, most]`, from which each request draws its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<Between>,
+    /// The most tokens to generate where neither `max_tokens` says nor the dataset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_max_tokens: Option<NonZeroU32>,
     /// The fewest tokens to generate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_tokens: Option<u32>,

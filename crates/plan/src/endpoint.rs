@@ -128,7 +128,12 @@ fn complete(url: &mut Url, api: &'static dyn Api, advice: &mut Vec<String>) {
         }
         return;
     }
-    url.path = format!("{}/{}", url.path.trim_end_matches('/'), endpoint(api));
+    let above = url.path.trim_end_matches('/');
+    // Below a bare host evalscope asks for `/chat/completions`; what it does not know stands where servers have it.
+    url.path = match (above, [DEFAULT, COMPLETIONS].contains(&api.name())) {
+        ("", false) => api.path().to_owned(),
+        _ => format!("{above}/{}", endpoint(api)),
+    };
     advice.push(format!("the URL names no endpoint, so requests go to {url}"));
 }
 
@@ -139,7 +144,24 @@ fn kind(api: &'static dyn Api) -> Kind {
 /// What a URL for an API may end in; the first is the usual one.
 fn endpoints(api: &'static dyn Api) -> impl Iterator<Item = &'static str> {
     let further = FURTHER.iter().filter(move |(name, _)| *name == api.name());
-    std::iter::once(endpoint(api)).chain(further.map(|(_, endpoint)| *endpoint))
+    [endpoint(api), whole_endpoint(api)].into_iter().chain(further.map(|(_, endpoint)| *endpoint))
+}
+
+/// Turns the URL to where the API answers as is wanted: some have one endpoint for streams, and another for whole responses.
+pub(crate) fn turn(url: &mut Url, api: &'static dyn Api, stream: bool) {
+    let (streaming, whole) = (endpoint(api), whole_endpoint(api));
+    let (from, to) = if stream { (whole, streaming) } else { (streaming, whole) };
+    if from != to
+        && let Some(above) = url.path.trim_end_matches('/').strip_suffix(from)
+        && above.ends_with('/')
+    {
+        url.path = format!("{above}{to}");
+    }
+}
+
+/// The same for a response that is not streamed.
+fn whole_endpoint(api: &'static dyn Api) -> &'static str {
+    api.whole_path().trim_start_matches("/v1/").trim_start_matches('/')
 }
 
 /// The path of an API below `/v1/`, or below the root: what a URL for it ends in.

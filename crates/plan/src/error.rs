@@ -64,9 +64,17 @@ pub fn did_you_mean<'c>(
     word: &str,
     candidates: impl IntoIterator<Item = &'c str>,
 ) -> Option<&'c str> {
-    let likeness = |candidate: &&str| strsim::jaro_winkler(&word.to_lowercase(), candidate);
+    let word = word.to_lowercase();
+    let likeness = |candidate: &&str| strsim::jaro_winkler(&word, candidate);
     let nearest = candidates.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
-    (likeness(&nearest) >= NEAR).then_some(nearest)
+    // Of short words many are alike that share no more than some letters.
+    let is_near = match likeness(&nearest) {
+        likeness if likeness >= VERY_NEAR => true,
+        likeness => {
+            likeness >= NEAR && strsim::normalized_damerau_levenshtein(&word, nearest) >= HALF
+        }
+    };
+    is_near.then_some(nearest)
 }
 
 /// Advice for a word that is none of `known`: the one that was meant, or all of them.
@@ -80,6 +88,12 @@ pub fn known_words<'c>(word: &str, known: impl IntoIterator<Item = &'c str> + Cl
 /// The Jaro-Winkler likeness from which a word is taken for a misspelling; the one that clap uses.
 const NEAR: f64 = 0.7;
 
+/// The one from which nothing else is asked.
+const VERY_NEAR: f64 = 0.85;
+
+/// The share of a word that must be right, below that.
+const HALF: f64 = 0.5;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +106,7 @@ mod tests {
     #[test]
     fn a_word_like_no_other_finds_none() {
         assert_eq!(did_you_mean("zzz", ["number", "parallel", "rate"]), None);
+        assert_eq!(did_you_mean("nope", ["openqa", "openai", "random"]), None);
     }
 
     #[test]

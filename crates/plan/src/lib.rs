@@ -6,6 +6,7 @@
 
 pub mod config;
 mod endpoint;
+mod environment;
 mod error;
 mod plan;
 mod resolve;
@@ -16,13 +17,14 @@ mod written;
 mod yaml;
 
 pub use config::json_schema;
+pub use environment::Environment;
 pub use error::{PlanError, did_you_mean, known_words};
 pub use plan::{
     Dataset, Fit, Generation, Key, Output, Pacing, Plan, Point, Prompts, Proxy, Ramp, Reporting,
     Save, Source, Spoken, Target, Template, Text, Timeouts, Vllm,
 };
-pub use resolve::{Environment, Resolved, load, resolve};
-pub use secret::{Filled, names_a_secret};
+pub use resolve::{Resolved, load, resolve};
+pub use secret::{Filled, is_secret_field, names_a_secret};
 pub use url::{Scheme, Url};
 pub use written::{Amount, Between, Burstiness, Limit, Pace, Rate, Span};
 pub use yaml::from_yaml;

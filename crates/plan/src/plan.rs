@@ -7,7 +7,7 @@
 mod point;
 mod reporting;
 
-use std::num::{NonZeroU64, NonZeroUsize};
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -210,8 +210,10 @@ pub struct Fit {
 /// How the server is to generate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Generation {
-    /// The most tokens to generate: each request draws its own between these, both included.
+    /// The most tokens to generate: each request draws its own between these, both included. `None`: what the dataset says.
     pub max_tokens: Option<Between>,
+    /// The most tokens to generate where the dataset does not say either.
+    pub default_max_tokens: Option<NonZeroU32>,
     /// Adapters to name in place of the model.
     pub lora: Option<Lora>,
     /// Everything else. Its own `max_tokens` stays empty.
@@ -299,6 +301,7 @@ impl Plan {
             model: Some(model.to_owned()),
             options: self.generation.options.clone(),
             max_tokens: self.generation.max_tokens.map(Between::bounds),
+            default_max_tokens: self.generation.default_max_tokens.map(NonZeroU32::get),
             template: self.prompts.template.as_ref().map(|template| template.body.clone()),
             apply_chat_template: self.prompts.chat_template,
             lora: self.generation.lora.as_ref().map(|lora| prepare::Lora {
@@ -428,6 +431,7 @@ impl Generation {
         let options = &self.options;
         config::Generation {
             max_tokens: self.max_tokens,
+            default_max_tokens: self.default_max_tokens,
             min_tokens: options.min_tokens,
             temperature: options.temperature,
             top_p: options.top_p,

@@ -3,41 +3,27 @@
 //! Here, and in the files below, every rule stands that concerns more than one setting. No connection is opened and no dataset
 //! is read; the only files touched are those whose contents are part of the plan (a prompt, a template), through [`Environment`].
 
+mod fit;
 mod load;
 mod prompts;
 mod report;
 mod target;
 
-use std::io;
-use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
-use std::path::{Path, PathBuf};
+use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
 use tokometer_wire::{LimitName, Options};
 use tokometer_workload::seed::Seed;
 
 use crate::config::{self, Config};
-use crate::endpoint::Form;
+use crate::endpoint::{self, Form};
+use crate::environment::Environment;
 use crate::error::PlanError;
 use crate::plan::{Generation, Output, Plan};
 use crate::secret::refuse_secrets;
 use crate::written::{Between, Span};
 use crate::yaml;
-
-/// What a plan needs of the world.
-pub trait Environment {
-    /// The environment variable of that name.
-    fn variable(&self, name: &str) -> Option<String>;
-
-    /// The text of the file at `path`.
-    ///
-    /// # Errors
-    /// If it cannot be read, or is not UTF-8.
-    fn read(&self, path: &Path) -> io::Result<String>;
-
-    /// A seed for a plan that names none: a new one for each run.
-    fn fresh_seed(&self) -> u64;
-}
+use fit::{to_usize, utf8};
 
 /// A plan, and what its maker should know about it.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,12 +45,13 @@ pub fn resolve(config: Config, environment: &dyn Environment) -> Result<Resolved
         Some(true) => Form::TokenIds,
         _ => Form::Words,
     };
-    let (target, typed) = target::resolve(config.target, form, environment, &mut advice)?;
+    let (mut target, typed) = target::resolve(config.target, form, environment, &mut advice)?;
+    endpoint::turn(&mut target.url, target.api.0, config.generation.stream.unwrap_or(true));
     let offset = config.prompts.offset.unwrap_or(0);
     let points = load::points(&config.load, seed, offset)?;
     let prompts = prompts::resolve(config.prompts, typed, environment, &mut advice)?;
     advice.extend(points.iter().filter_map(load::partial_warmup).next());
-    let report = report::resolve(config.output.vllm.clone(), &target)?;
+    let report = report::resolve(config.output.vllm.clone(), &target, points.len())?;
     let plan = Plan {
         model: config.model.filter(|model| !model.is_empty()),
         tokenizer: config.tokenizer,
@@ -102,7 +89,11 @@ fn generation(config: config::Generation) -> Result<Generation, PlanError> {
         }
         number => Ok(number),
     };
-    if let (Some(min), Some((low, _))) = (config.min_tokens, config.max_tokens.map(Between::bounds))
+    let least = match config.max_tokens.map(Between::bounds) {
+        Some((low, _)) => Some(low),
+        None => config.default_max_tokens.map(NonZeroU32::get),
+    };
+    if let (Some(min), Some(low)) = (config.min_tokens, least)
         && min > low
     {
         return Err(PlanError::at(
@@ -154,7 +145,12 @@ fn generation(config: config::Generation) -> Result<Generation, PlanError> {
         return Err(PlanError::at("generation.lora.modules", "names no adapter")
             .with_hint("for example {modules: [lora-a, lora-b], assignment: round_robin}"));
     }
-    Ok(Generation { max_tokens: config.max_tokens, lora: config.lora, options })
+    Ok(Generation {
+        max_tokens: config.max_tokens,
+        default_max_tokens: config.default_max_tokens,
+        lora: config.lora,
+        options,
+    })
 }
 
 fn output(config: config::Output) -> Result<Output, PlanError> {
@@ -170,26 +166,15 @@ fn output(config: config::Output) -> Result<Output, PlanError> {
     })
 }
 
-/// A path that can be written into a plan.
-fn utf8(path: PathBuf, setting: &str) -> Result<PathBuf, PlanError> {
-    match path.to_str() {
-        Some(_) => Ok(path),
-        None => Err(PlanError::at(setting, format!("{} is not a path in UTF-8", path.display()))),
-    }
-}
-
-fn to_usize(number: NonZeroU32) -> NonZeroUsize {
-    NonZeroUsize::try_from(number).unwrap_or(NonZeroUsize::MAX)
-}
-
 const PAUSE: Duration = Duration::from_secs(5);
 const DRAIN: Duration = Duration::from_secs(30);
 const LOG_EVERY: NonZeroU64 = NonZeroU64::new(100).expect("a hundred is not zero");
 const OUTPUTS: &str = "outputs";
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use std::collections::BTreeMap;
+mod tests {
+    use std::num::NonZeroUsize;
+    use std::path::Path;
 
     use proptest::prelude::*;
     use serde_json::{Map, Value, json};
@@ -197,42 +182,9 @@ pub(crate) mod tests {
     use tokometer_workload::load::Warmup;
 
     use super::*;
+    use crate::environment::testing::Fixed;
     use crate::plan::{Pacing, Proxy, Ramp, Reporting};
     use crate::written::{Amount, Burstiness, Limit, Pace, Rate};
-
-    /// An environment with these variables and files, and the seed 7.
-    #[derive(Default)]
-    pub(crate) struct Fixed {
-        variables: BTreeMap<String, String>,
-        files: BTreeMap<PathBuf, String>,
-    }
-
-    impl Fixed {
-        pub(crate) fn with<const N: usize>(variables: [(&str, &str); N]) -> Self {
-            let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-            Self { variables: variables.into_iter().map(owned).collect(), files: BTreeMap::new() }
-        }
-
-        fn and_file(mut self, path: &str, text: &str) -> Self {
-            self.files.insert(path.into(), text.into());
-            self
-        }
-    }
-
-    impl Environment for Fixed {
-        fn variable(&self, name: &str) -> Option<String> {
-            self.variables.get(name).cloned()
-        }
-
-        fn read(&self, path: &Path) -> io::Result<String> {
-            let missing = || io::Error::new(io::ErrorKind::NotFound, "no such file");
-            self.files.get(path).cloned().ok_or_else(missing)
-        }
-
-        fn fresh_seed(&self) -> u64 {
-            7
-        }
-    }
 
     fn environment() -> Fixed {
         Fixed::with([("KEY", "s3cret"), ("TOKEN", "t0ken")])
@@ -355,6 +307,21 @@ prompts: {dataset: random}
         target.api: there is no API openai-chatt
         hint: did you mean openai-chat?
         ");
+    }
+
+    #[test]
+    fn an_api_with_two_endpoints_is_asked_at_the_one_that_answers_as_is_wanted() {
+        let url = |changes: &str| plan_of(changes).unwrap().plan.target.url.to_string();
+        let whole = "generation: {stream: false}";
+        let at = |path: &str| format!("target: {{url: 'http://h{path}', api: tgi-generate}}");
+        assert_eq!(url(&at("/generate_stream")), "http://h/generate_stream");
+        assert_eq!(url(&at("/generate")), "http://h/generate_stream");
+        assert_eq!(url(&format!("{{{}, {whole}}}", at("/generate_stream"))), "http://h/generate");
+        assert_eq!(url(&at("")), "http://h/generate_stream");
+        assert_eq!(
+            url("target: {url: 'http://h', api: openai-embeddings}"),
+            "http://h/v1/embeddings"
+        );
     }
 
     #[test]
@@ -525,10 +492,32 @@ prompts: {dataset: random}
         hint: for example ttft: 500
         ");
         insta::assert_snapshot!(refused("{metadata: {tp: [1]}}"), @"output.vllm.metadata.tp: must be a text");
+        insta::assert_snapshot!(refused("{metadata: {hub_token: s3cret}}"), @"
+        output.vllm.metadata.hub_token: hub_token is what secrets are called, and results show it to all
+        hint: leave it out; if it is no secret, give it another name
+        ");
         insta::assert_snapshot!(refused("{timeline_itl_thresholds: [50, 25]}"), @"
         output.vllm.timeline_itl_thresholds: must be two numbers of milliseconds, the smaller one first
         hint: for example [25, 50]
         ");
+    }
+
+    #[test]
+    fn what_one_point_is_called_does_not_do_for_several() {
+        let two = "load: {points: [{parallel: 1, number: 2}, {parallel: 2, number: 4}]}";
+        let with = |told: &str| format!("{two}\noutput: {{vllm: {told}}}");
+        insta::assert_snapshot!(refused(&with("{save: {filename: r.json}}")), @"
+        output.vllm.save.filename: r.json would hold the last of 2 points alone
+        hint: add append: true for all of them in one file, or leave the name out for a file each
+        ");
+        insta::assert_snapshot!(refused(&with("{num_prompts: 9}")), @"
+        output.vllm.num_prompts: is one number for 2 points
+        hint: leave it out: each point then tells its own number of requests
+        ");
+        for told in ["{save: {}}", "{save: {filename: r.json, append: true}}"] {
+            plan_of(&with(told)).unwrap();
+        }
+        plan_of("output: {vllm: {save: {filename: r.json}, num_prompts: 9}}").unwrap();
     }
 
     #[test]
@@ -696,6 +685,7 @@ prompts: {dataset: random}
     prop_compose! {
         fn generation()(
             max in prop::option::of((1..5000_u32, 0..5000_u32)),
+            default in prop::option::of(any::<u32>()),
             temperature in prop::option::of(0.0..2.0_f64),
             top_k in prop::option::of(any::<i64>()),
             seed in prop::option::of(any::<i64>()),
@@ -706,6 +696,7 @@ prompts: {dataset: random}
         ) -> config::Generation {
             config::Generation {
                 max_tokens: max.and_then(|(low, more)| Between::new(low, low + more)),
+                default_max_tokens: default.and_then(NonZeroU32::new),
                 temperature, top_k, seed, stop, stop_token_ids: ids, stream, extra,
                 ..config::Generation::default()
             }

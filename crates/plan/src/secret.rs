@@ -9,7 +9,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use crate::PlanError;
-use crate::resolve::Environment;
+use crate::environment::Environment;
 
 /// A text that may hold `${VARIABLE}`, with its variables looked up. `$${` stands for `${` itself.
 #[derive(Clone, PartialEq, Eq)]
@@ -89,6 +89,11 @@ pub fn names_a_secret(name: &str) -> bool {
     name.split(['-', '_', '.']).any(|word| SECRET_WORDS.iter().any(|end| word.ends_with(end)))
 }
 
+/// Whether a field of a request's body of that name holds a secret: as [`names_a_secret`] says, but for those that are only called so.
+pub fn is_secret_field(name: &str) -> bool {
+    names_a_secret(name) && !NO_SECRETS.contains(&name)
+}
+
 /// Refuses a body, standing in the setting of that path, that holds a text under a key that names a secret: the plan shows it.
 ///
 /// # Errors
@@ -103,10 +108,7 @@ pub(crate) fn refuse_secrets(body: &Map<String, Value>, setting: &str) -> Result
 /// The first key, at any depth, that names a secret and holds a text.
 fn secret_key(fields: &Map<String, Value>) -> Option<&str> {
     fields.iter().find_map(|(key, value)| match value {
-        Value::String(text) => {
-            let secret = names_a_secret(key) && !NO_SECRETS.contains(&key.as_str());
-            (secret && !text.is_empty()).then_some(key.as_str())
-        }
+        Value::String(text) => (is_secret_field(key) && !text.is_empty()).then_some(key.as_str()),
         value => within(value),
     })
 }
@@ -184,7 +186,7 @@ const SECRET_WORDS: &[&str] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resolve::tests::Fixed;
+    use crate::environment::testing::Fixed;
 
     fn fill(written: &str) -> Result<Filled, PlanError> {
         let environment = Fixed::with([("TOKEN", "s3cret"), ("EMPTY", "")]);

@@ -7,7 +7,7 @@
 use std::fmt;
 
 use crate::PlanError;
-use crate::resolve::Environment;
+use crate::environment::Environment;
 use crate::secret::{Filled, names_a_secret};
 
 /// A URL that requests can go to.
@@ -210,7 +210,7 @@ const EXAMPLE: &str = "for example http://127.0.0.1:8000/v1/chat/completions";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resolve::tests::Fixed;
+    use crate::environment::testing::Fixed;
 
     fn parse(written: &str) -> Result<Url, PlanError> {
         Url::parse(written, "target.url", &Fixed::with([("CODE", "s3cret")]))

@@ -20,7 +20,7 @@ pub struct Span(pub Duration);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limit(pub Option<Duration>);
 
-/// Requests per second: finite and above zero.
+/// Requests per second, within [`Rate::BOUNDS`].
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Rate(f64);
 
@@ -52,9 +52,12 @@ pub enum Amount {
 pub struct Between(u32, u32);
 
 impl Rate {
-    /// Requests per second. `None` unless finite and above zero.
+    /// What a rate may be, in words: lower ones are a slip, and higher ones nobody can send at.
+    pub const BOUNDS: &str = "from one request a year to 1,000,000 a second";
+
+    /// Requests per second. `None` unless within the bounds.
     pub fn new(per_second: f64) -> Option<Self> {
-        (per_second.is_finite() && per_second > 0.0).then_some(Self(per_second))
+        (LEAST_RATE..=GREATEST_RATE).contains(&per_second).then_some(Self(per_second))
     }
 
     /// Requests per second.
@@ -64,7 +67,7 @@ impl Rate {
 }
 
 impl Pace {
-    /// From requests per second. `None` unless above zero.
+    /// From requests per second. `None` unless infinite, or a [`Rate`].
     pub fn new(per_second: f64) -> Option<Self> {
         match per_second {
             f64::INFINITY => Some(Self::AtOnce),
@@ -418,14 +421,22 @@ schema!(
 schema!(
     Rate,
     "Rate",
-    json_schema!({ "description": RATE, "type": "number", "exclusiveMinimum": 0 })
+    json_schema!({
+        "description": RATE,
+        "type": "number",
+        "minimum": LEAST_RATE,
+        "maximum": GREATEST_RATE,
+    })
 );
 schema!(
     Pace,
     "Pace",
     json_schema!({
         "description": PACE,
-        "anyOf": [{ "type": "number", "exclusiveMinimum": 0 }, { "const": "inf" }],
+        "anyOf": [
+            { "type": "number", "minimum": LEAST_RATE, "maximum": GREATEST_RATE },
+            { "const": "inf" },
+        ],
     })
 );
 schema!(
@@ -466,11 +477,15 @@ schema!(
 
 const SPAN: &str = "a length of time such as 500ms, 10s, 2m or 6h, or a number of seconds";
 const LIMIT: &str = "a length of time such as 500ms, 10s, 2m or 6h, a number of seconds, or none";
-const PACE: &str = "a number of requests per second above zero, or inf";
+const PACE: &str = "a number of requests per second, from one a year (3.2e-8) to 1,000,000, or inf";
 const BURSTINESS: &str = "a number above zero, or inf";
-const RATE: &str = "a number of requests per second above zero";
+const RATE: &str = "a number of requests per second, from one a year (3.2e-8) to 1,000,000";
 const AMOUNT: &str = "a number of requests, or a share of them such as 0.1 or 10%";
 const BETWEEN: &str = "a number of tokens, or [least, most]";
+/// One request a year.
+const LEAST_RATE: f64 = 1.0 / (365.0 * 24.0 * 3600.0);
+/// One request a microsecond.
+const GREATEST_RATE: f64 = 1e6;
 const SPAN_PATTERN: &str = r"^\s*[0-9.]+\s*(us|µs|ms|s|m|min|h)?\s*$";
 
 #[cfg(test)]
@@ -511,6 +526,18 @@ mod tests {
         assert_eq!("0".parse(), Ok(Limit(None)));
         assert_eq!("none".parse(), Ok(Limit(None)));
         assert_eq!("3s".parse(), Ok(Limit(Some(Duration::from_secs(3)))));
+    }
+
+    #[test]
+    fn a_rate_is_one_that_can_be_waited_for_and_sent_at() {
+        for rate in [3.2e-8, 0.5, 1e6] {
+            assert_eq!(Rate::new(rate).map(Rate::per_second), Some(rate));
+        }
+        for rate in [f64::NAN, f64::INFINITY, -1.0, 0.0, 1e-20, 3e-8, 1.1e6, 1e10] {
+            assert_eq!(Rate::new(rate), None, "{rate}");
+        }
+        assert_eq!(Pace::new(f64::INFINITY), Some(Pace::AtOnce));
+        assert_eq!(Pace::new(1e10), None);
     }
 
     #[test]

@@ -159,7 +159,8 @@ pub struct PointEnd {
     pub at: Offset,
     /// Whether everything the plan asked for was sent and awaited. False after an interruption.
     pub complete: bool,
-    /// When the schedule of the measured requests began: before the first gap, where arrivals are paced.
+    /// When the schedule of the measured requests began, and none of the warm-up's: before the first gap, where arrivals are
+    /// paced; otherwise with the first measured request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measured_from: Option<Offset>,
     /// What the client used.

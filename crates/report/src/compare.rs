@@ -1,26 +1,28 @@
 //! Two measurements side by side: what differs, by how much, and how sure that is.
 //!
 //! It reads results in the form of `vllm bench serve`, whoever wrote them: vLLM's own client, this program, or a sweep's
-//! `summary.json`. It looks at figures that both sides have, and never at one alone. The statistics are those of
+//! `summary.json`. It looks at figures that both sides have, and never at one alone: a 0 under `not_applicable` is none. The statistics are those of
 //! [`tokometer_metrics::compare`]: between runs where both sides have several, between requests where each has one run and kept them,
 //! and none where there is nothing to go by, which is said.
 
 mod basis;
 mod figures;
+mod gate;
 mod outcome;
 mod over_runs;
 mod settings;
 mod table;
 
 use serde_json::{Value, json};
-use tokometer_metrics::compare::{Interval, Sample, bootstrap, welch};
+use tokometer_metrics::compare::{Interval, LEVEL, Sample, TooFew, bootstrap, welch};
 
 use crate::Style;
 
 pub use figures::{Better, Figure, figure};
-pub use outcome::{Malformed, Outcome, read};
+pub use gate::{Gate, Regression};
+pub use outcome::{Malformed, Outcome, applies, read};
 pub use over_runs::{over_runs, overview};
-pub use settings::Setting;
+pub use settings::{Setting, is_client_limited};
 
 /// One of the two.
 #[derive(Clone, Debug)]
@@ -55,6 +57,8 @@ pub struct Row {
     pub sides: [Sample; 2],
     /// Where the second's value less the first's lies, if that can be told.
     pub confidence: Option<Confidence>,
+    /// What there was too little of to tell, where that is why there is no confidence.
+    pub too_few: Option<TooFew>,
     /// What follows.
     pub verdict: Verdict,
 }
@@ -106,10 +110,14 @@ impl Row {
         (first != 0.0).then(|| self.difference() / first.abs())
     }
 
-    /// By how many per cent the second is worse, where it is so with confidence; infinite where the first is 0.
-    pub fn regression(&self) -> Option<f64> {
-        let worse = self.verdict == Verdict::Worse;
-        worse.then(|| self.relative().map_or(f64::INFINITY, |part| 100.0 * part.abs()))
+    /// Why it cannot be told: `too few requests for a P99`.
+    pub fn why_unknown(&self) -> Option<String> {
+        match self.too_few? {
+            TooFew::Requests => Some("too few requests".to_owned()),
+            TooFew::Beyond(percentile) => {
+                Some(format!("too few requests for a P{}", percentile.percent()))
+            }
+        }
     }
 }
 
@@ -131,6 +139,11 @@ pub fn compare(sides: &[Side; 2]) -> Comparison {
 }
 
 impl Comparison {
+    /// The figures in which the second side is worse by more than `percent`, beyond what chance makes of so many figures.
+    pub fn gate(&self, percent: f64) -> Gate {
+        gate::of(&self.rows, percent)
+    }
+
     /// For people: a table with what must be known above it.
     pub fn text(&self, style: Style) -> String {
         table::text(self, style)
@@ -171,6 +184,7 @@ impl Row {
                 Basis::Requests => "requests",
             }),
             "verdict": self.verdict.words(),
+            "why": self.why_unknown(),
         })
     }
 }
@@ -208,22 +222,33 @@ fn row(figure: Figure, a: &Side, b: &Side) -> Option<Row> {
         Sample::of(&values?)
     };
     let sides = [of(a)?, of(b)?];
-    let confidence = between_runs(&sides).or_else(|| between_requests(&figure, a, b));
+    let (confidence, too_few) = match between_runs(&sides) {
+        Some(sure) => (Some(sure), None),
+        None => match between_requests(&figure, a, b) {
+            Ok(sure) => (sure, None),
+            Err(too_few) => (None, Some(too_few)),
+        },
+    };
     let verdict = Verdict::of(&figure, sides[1].mean - sides[0].mean, confidence);
-    Some(Row { figure, sides, confidence, verdict })
+    Some(Row { figure, sides, confidence, too_few, verdict })
 }
 
 fn between_runs([a, b]: &[Sample; 2]) -> Option<Confidence> {
-    let difference = welch(a, b)?;
+    let difference = welch(a, b, LEVEL)?;
     Some(Confidence { interval: difference.interval, p: Some(difference.p), basis: Basis::Runs })
 }
 
-fn between_requests(figure: &Figure, a: &Side, b: &Side) -> Option<Confidence> {
-    let ([a], [b]) = (a.runs.as_slice(), b.runs.as_slice()) else { return None };
-    let statistic = basis::statistic(&figure.key)?;
-    let (of_a, of_b) = (basis::requests(a, &figure.key)?, basis::requests(b, &figure.key)?);
+/// By what was measured of single requests; nothing where a side has several runs, or none kept.
+fn between_requests(figure: &Figure, a: &Side, b: &Side) -> Result<Option<Confidence>, TooFew> {
+    let ([a], [b]) = (a.runs.as_slice(), b.runs.as_slice()) else { return Ok(None) };
+    let kept = |run| basis::requests(run, &figure.key);
+    let (Some(statistic), Some(of_a), Some(of_b)) =
+        (basis::statistic(&figure.key), kept(a), kept(b))
+    else {
+        return Ok(None);
+    };
     let interval = bootstrap(&of_a, &of_b, statistic)?;
-    Some(Confidence { interval, p: None, basis: Basis::Requests })
+    Ok(Some(Confidence { interval, p: None, basis: Basis::Requests }))
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ pub(crate) enum About {
     Uncounted,
     TokenSource,
     PromptSource,
+    PromptZero,
     PromptLength,
     OutputLength,
     Streaming,
@@ -50,6 +51,7 @@ pub(crate) fn notes(header: &Header, summary: &PointSummary) -> Vec<Note> {
         (About::Uncounted, uncounted(summary)),
         (About::TokenSource, token_source(header, summary)),
         (About::PromptSource, prompt_source(header, summary)),
+        (About::PromptZero, prompt_zero(summary)),
         (About::PromptLength, prompt_length(header, summary)),
         (About::OutputLength, output_length(summary)),
         (About::Streaming, streaming(summary)),
@@ -117,13 +119,14 @@ fn stall(summary: &PointSummary) -> Option<String> {
     let stall = summary.stall?;
     let (from, to) = stall.between;
     Some(format!(
-        "The client's event loop stood still for {} ms, somewhere between {} and {} s after the run began, when {} of {} were in flight: \
+        "The client's event loop stood still for {} ms, somewhere between {} and {} s after the run began, when up to {} of {} {} in flight at once: \
          what reached them meanwhile is stamped late by up to as much, which shows in maxima.",
         fixed(stall.length * 1e3, 0),
         fixed(from.as_secs_f64(), 1),
         fixed(to.as_secs_f64(), 1),
-        count(stall.touched),
-        plural(summary.counts.measured, "request", "requests")
+        count(stall.at_once),
+        plural(summary.counts.measured, "request", "requests"),
+        if summary.counts.measured == 1 { "was" } else { "were" }
     ))
 }
 
@@ -190,6 +193,17 @@ fn prompt_source(header: &Header, summary: &PointSummary) -> Option<String> {
     })
 }
 
+fn prompt_zero(summary: &PointSummary) -> Option<String> {
+    let zero = summary.tokens.prompt_zero;
+    (zero > 0).then(|| {
+        format!(
+            "The server counted no tokens at all in {}: input tokens and total throughput leave {} out.",
+            plural(zero, "prompt that is not empty", "prompts that are not empty"),
+            if zero == 1 { "it" } else { "them" }
+        )
+    })
+}
+
 /// Who counted, in words.
 pub(crate) const fn counter(source: TokenSource) -> &'static str {
     match source {
@@ -213,6 +227,11 @@ fn prompt_length(header: &Header, summary: &PointSummary) -> Option<String> {
     let example = check.examples.first()?;
     let cause = if header.tokens_estimated {
         "The server's tokenizer is not known here: name it to get exact lengths.".to_owned()
+    } else if check.same_everywhere() && summary.counts.results > 0 {
+        format!(
+            "It is the same difference everywhere: likely the server puts other special tokens around its input than {} does.",
+            header.tokenizer
+        )
     } else if check.same_everywhere() {
         format!(
             "It is the same difference everywhere: likely the server's chat template is not that of {}.",
@@ -265,10 +284,9 @@ fn range(check: &LengthCheck) -> String {
 }
 
 fn streaming(summary: &PointSummary) -> Option<String> {
-    let counts = summary.counts;
-    // A result is not a response that could have been streamed.
-    let whole = if counts.results > 0 { 0 } else { counts.measured - counts.streamed };
-    (whole > 0).then(|| match counts.streamed {
+    // Failures have no latencies anyway, and why they failed is told elsewhere.
+    let whole = summary.counts.whole;
+    (whole > 0).then(|| match summary.counts.succeeded - whole {
         0 => "Without streaming there is no first token to time: TTFT, TPOT and ITL are not applicable.".to_owned(),
         _ => format!(
             "{} not streamed and {} no TTFT, TPOT or ITL.",
@@ -333,16 +351,21 @@ pub(crate) const WARM_CACHE: f64 = 1.0;
 
 #[cfg(test)]
 mod tests {
+    use tokometer_metrics::Stall;
     use tokometer_metrics::summary::summarize;
     use tokometer_record::{
-        Channel, Chunk, Connection, Offset, Outcome, OutputTokens, Phase, Point, PointLog,
-        PromptTokens, Record,
+        Channel, Chunk, Connection, Failure, FailureKind, Offset, Outcome, OutputTokens, Phase,
+        Point, PointLog, PromptTokens, Record,
     };
 
     use super::*;
 
     /// A point of successes with these counts: the prompt's by the server, and the output's.
     fn counted<const N: usize>(tokens: [(Option<u32>, Option<TokenSource>); N]) -> PointSummary {
+        summarize(&log_of(tokens))
+    }
+
+    fn log_of<const N: usize>(tokens: [(Option<u32>, Option<TokenSource>); N]) -> PointLog {
         let records = (0..).zip(tokens).map(|(index, (prompt, output))| Record {
             index,
             phase: Phase::Measured,
@@ -369,7 +392,7 @@ mod tests {
         });
         let records: Vec<Record> = records.collect();
         let point = Point { requests: records.len() as u64, ..Point::default() };
-        summarize(&PointLog { point, records, pulses: Vec::new(), scrapes: Vec::new(), end: None })
+        PointLog { point, records, pulses: Vec::new(), scrapes: Vec::new(), end: None }
     }
 
     #[test]
@@ -388,6 +411,58 @@ mod tests {
         let both = told(counted([(None, None)]));
         assert!(both.contains("1 output and 1 prompt: there is no output"), "{both}");
         assert_eq!(told(counted([(Some(8), USAGE)])), "");
+    }
+
+    #[test]
+    fn a_prompt_of_no_tokens_is_told_unless_it_is_empty() {
+        const USAGE: Option<TokenSource> = Some(TokenSource::Usage);
+        let told = |summary| prompt_zero(&summary).unwrap_or_default();
+        assert_eq!(
+            told(counted([(Some(0), USAGE), (Some(0), USAGE), (Some(3), USAGE)])),
+            "The server counted no tokens at all in 2 prompts that are not empty: input tokens and total throughput leave them out."
+        );
+        assert_eq!(told(counted([(Some(3), USAGE)])), "");
+        let mut empty = log_of([(Some(0), USAGE)]);
+        empty.records[0].prompt_tokens.local = Some(0);
+        assert_eq!(told(summarize(&empty)), "");
+    }
+
+    #[test]
+    fn a_chat_template_is_not_suspected_of_results() {
+        let mut log = log_of([(Some(9), None), (Some(11), None)]);
+        for (record, local) in log.records.iter_mut().zip([8, 10]) {
+            record.prompt_tokens.local = Some(local);
+        }
+        let header = Header { tokenizer: "models/x".into(), ..header() };
+        let told = |log: &PointLog| prompt_length(&header, &summarize(log)).unwrap();
+        assert!(told(&log).contains("chat template"));
+        for record in &mut log.records {
+            record.chunks[0].channel = Channel::Result;
+        }
+        let ranked = told(&log);
+        let end =
+            "likely the server puts other special tokens around its input than models/x does.";
+        assert!(ranked.ends_with(end), "{ranked}");
+    }
+
+    #[test]
+    fn only_successes_are_said_to_lack_a_first_token() {
+        let mut log = log_of([(Some(9), None), (Some(9), None), (Some(9), None)]);
+        log.records[2].streamed = false;
+        let told = |log: &PointLog| streaming(&summarize(log)).unwrap_or_default();
+        assert_eq!(told(&log), "1 response was not streamed and has no TTFT, TPOT or ITL.");
+        log.records[2].outcome =
+            Outcome::Failed(Failure::new(FailureKind::Reset, "a page of HTML"));
+        assert_eq!(told(&log), "");
+    }
+
+    #[test]
+    fn a_stall_is_told_with_what_was_in_flight_at_once() {
+        let mut summary = counted([(Some(9), None), (Some(9), None), (Some(9), None)]);
+        let between = (Offset::ZERO, Offset::from_nanos(500_000_000));
+        summary.stall = Some(Stall { length: 0.053, between, touched: 3, at_once: 2 });
+        let told = stall(&summary).unwrap();
+        assert!(told.contains("when up to 2 of 3 requests were in flight at once: what"), "{told}");
     }
 
     #[test]

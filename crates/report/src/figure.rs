@@ -6,12 +6,16 @@
 //! looks alike on every machine; only signs that they lack are looked for among the system's fonts.
 
 mod axis;
+mod labels;
+mod legend;
 mod letters;
 mod look;
 mod marks;
 mod paint;
 mod paper;
 mod raster;
+mod text;
+mod view;
 
 use std::fs;
 use std::io;
@@ -25,6 +29,8 @@ pub use raster::RasterError;
 /// Panels in rows, with one legend for all of them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figure {
+    /// What stands over all panels, if anything; it makes the figure higher.
+    pub title: String,
     /// The panels, row after row.
     pub panels: Vec<Panel>,
     /// How many stand in a row; 0 is taken as 1.
@@ -104,6 +110,16 @@ impl Figure {
     pub fn left_out(&self) -> usize {
         self.panels.iter().map(|panel| panel.marks.left_out(&panel.x, &panel.y)).sum()
     }
+
+    /// How many points stand in it.
+    pub fn points(&self) -> usize {
+        self.panels.iter().map(|panel| panel.marks.drawn(&panel.x, &panel.y)).sum()
+    }
+
+    /// How many labels of points are left out, for want of a place where they would cover nothing.
+    pub fn labels_left_out(&self) -> usize {
+        paper::labels_left_out(self)
+    }
 }
 
 /// Histograms, two in a row: the shape of a dataset at a glance. `size` is that of the whole figure.
@@ -119,6 +135,7 @@ pub fn histograms(histograms: &[Histogram], size: Size, dpi: u32) -> Figure {
         marks: Marks::Histogram(histogram.clone()),
     };
     Figure {
+        title: String::new(),
         panels: histograms.iter().map(panel).collect(),
         columns,
         panel: Size { width: size.width / columns as f64, height: size.height / rows as f64 },

@@ -169,7 +169,7 @@ fn stall(stall: &Stall) -> Value {
         "length": stall.length,
         "from": from.as_secs_f64(),
         "to": to.as_secs_f64(),
-        "requests_in_flight": stall.touched,
+        "requests_in_flight": stall.at_once,
     })
 }
 

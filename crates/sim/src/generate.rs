@@ -217,7 +217,7 @@ async fn count(server: &Arc<Server>, prompt: Prompt, length: usize) -> Result<u3
     let count = |server: &Server, prompt: &Prompt| match prompt {
         Prompt::Text(text) => server.tokens.count(text),
         Prompt::Tokens(ids) => ids.len(),
-        Prompt::Messages(messages) => server.encode_chat(messages).len(),
+        Prompt::Messages(messages) => server.count_chat(messages),
         Prompt::Batch(inputs) => inputs
             .iter()
             .map(|input| match input {

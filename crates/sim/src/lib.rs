@@ -8,11 +8,15 @@
 //! over a pipe ([`serve_connection`]), every emission happens at exactly the model's moment. Over TCP ([`spawn`]) it happens within
 //! tens of microseconds of it, unless more is asked of the one core than it has.
 //!
+//! Prompts are counted by the tokenizer that it is given. An image, a video or a sound in a message takes 256 tokens, whatever its size:
+//! a real server's models differ in this, and a fixed number shows in the figures without pretending to be any of them.
+//!
 //! This crate deliberately measures nothing: figures come from the client's records.
 
 mod about;
 mod body;
 mod choice;
+mod content;
 mod delay;
 mod english;
 mod faults;

@@ -26,6 +26,7 @@ use tokometer_wire::{Api, Message};
 
 use crate::about;
 use crate::body::{Reply, Sharing};
+use crate::content;
 use crate::generate::{Read, generate};
 use crate::line::{Line, Watched, Ways};
 use crate::model::Model;
@@ -92,10 +93,16 @@ impl Server {
         self.requests.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// The tokens of a conversation. Without a chat template: of its texts, one after the other.
+    /// The tokens of a conversation's texts. Without a chat template: of its texts, one after the other.
     pub(crate) fn encode_chat(&self, messages: &[Message]) -> Vec<u32> {
-        let texts = || messages.iter().filter_map(|message| message.content.as_str()).collect();
-        self.tokens.encode(&self.tokens.chat(messages).unwrap_or_else(texts))
+        let flat = content::flattened(messages);
+        let texts = || flat.iter().filter_map(|message| message.content.as_str()).collect();
+        self.tokens.encode(&self.tokens.chat(&flat).unwrap_or_else(texts))
+    }
+
+    /// How many tokens a conversation takes: those of its texts, and [`content::PICTURE`] for each image, video or sound.
+    pub(crate) fn count_chat(&self, messages: &[Message]) -> usize {
+        self.encode_chat(messages).len() + content::PICTURE * content::pictures(messages)
     }
 
     /// Refuses a request below `/v1` that does not bear the key, where there is one.

@@ -30,15 +30,16 @@ use serde_json::{Map, Value};
 use crate::{Delta, Prompt, Request, Usage};
 
 pub use anthropic_messages::AnthropicMessages;
-pub use infinity_embeddings::InfinityEmbeddings;
+pub use infinity_embeddings::INFINITY_EMBEDDINGS;
 pub use openai_audio::OpenAiAudio;
 pub use openai_chat::OpenAiChat;
 pub use openai_completions::OpenAiCompletions;
-pub use openai_embeddings::OpenAiEmbeddings;
-pub use openai_embeddings_chat::OpenAiEmbeddingsChat;
+pub use openai_embeddings::OPENAI_EMBEDDINGS;
+pub use openai_embeddings_chat::OPENAI_EMBEDDINGS_CHAT;
 pub use openai_responses::OpenAiResponses;
-pub use pooling::Pooling;
-pub use rerank::Rerank;
+pub use pooling::POOLING;
+pub use rerank::RERANK;
+pub use result::ResultApi;
 pub use sglang_generate::SglangGenerate;
 pub use so_far::SoFar;
 pub use tgi_generate::TgiGenerate;
@@ -48,11 +49,11 @@ pub const APIS: &[&dyn Api] = &[
     &OpenAiChat,
     &OpenAiCompletions,
     &OpenAiResponses,
-    &OpenAiEmbeddings,
-    &OpenAiEmbeddingsChat,
-    &Pooling,
-    &Rerank,
-    &InfinityEmbeddings,
+    &OPENAI_EMBEDDINGS,
+    &OPENAI_EMBEDDINGS_CHAT,
+    &POOLING,
+    &RERANK,
+    &INFINITY_EMBEDDINGS,
     &OpenAiAudio,
     &AnthropicMessages,
     &SglangGenerate,
@@ -92,6 +93,11 @@ pub trait Api: Sync + std::fmt::Debug {
     /// What it answers with.
     fn answers(&self) -> Answers {
         Answers::Output
+    }
+
+    /// Whether it may answer with fewer results than there were inputs, where it was asked to: the best of a ranking.
+    fn may_leave_out(&self) -> bool {
+        false
     }
 
     /// The `content-type` of its requests.
@@ -164,8 +170,8 @@ pub trait Api: Sync + std::fmt::Debug {
 pub enum Answers {
     /// Generated output, token by token.
     Output,
-    /// One result of what was put in: embeddings, scores. It is never streamed, and no token is generated; what
-    /// [`Api::body`] tells of it is one piece in [`Channel::Result`](crate::Channel::Result), without text, and the usage.
+    /// One result for each input: embeddings, scores. They come at once and never as a stream, and no token is generated; what
+    /// [`Api::body`] tells of each is a piece in [`Channel::Result`](crate::Channel::Result), without text; and the usage.
     Result,
 }
 

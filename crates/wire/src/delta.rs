@@ -11,8 +11,8 @@ pub struct Delta<'e> {
     /// Pieces of output with at least one character each ([`Channel::Result`] excepted), in the order of their choices. Empty for
     /// role-only, usage-only and empty chunks.
     pub pieces: SmallVec<[Piece<'e>; 1]>,
-    /// Whether each piece holds all that its choice has said since the stream began, and not only what is new. Then what is new
-    /// is what lies beyond the length of what was there before.
+    /// Whether each piece holds all that its choice has said since the stream began, and not only what is new; unless the stream
+    /// shows, by a text that does not go on from the one before, that it is of a server set up to send only what is new.
     pub cumulative: bool,
     /// Token counts, if the event bore them.
     pub usage: Option<Usage>,
@@ -48,7 +48,7 @@ pub enum Channel {
     ToolCall,
     /// A refusal.
     Refusal,
-    /// The result of a request that generates nothing: embeddings, scores. Such a piece has no text.
+    /// One of the results of a request that generates nothing: embeddings, scores. Such a piece has no text.
     Result,
 }
 

@@ -16,6 +16,7 @@ mod length;
 mod line_by_line;
 mod longalpaca;
 mod media;
+mod once;
 mod openqa;
 mod order;
 mod prefix_repetition;
@@ -29,6 +30,7 @@ mod rows;
 mod sample;
 mod share_gpt;
 mod sharegpt;
+mod skipped;
 mod sonnet;
 mod spec_bench;
 mod speed_bench;
@@ -104,7 +106,7 @@ pub struct Drawn {
     pub prompt: Prompt,
     /// Its tokens as the server will count them, if they had to be counted to draw it.
     pub tokens: Option<u32>,
-    /// The most tokens that the answer may have, where the dataset knows it. It wins over the load's own setting.
+    /// The most tokens that the answer may have, where the dataset knows it. The load's own setting wins over it.
     pub max_tokens: Option<u32>,
     /// Further fields of this request's body (tools, for example), merged last.
     pub extra: Map<String, Value>,

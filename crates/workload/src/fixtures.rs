@@ -4,12 +4,14 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::thread::JoinHandle;
 
+use serde_json::Value;
 use tempfile::TempDir;
 use tokometer_wire::Message;
 
+use crate::dataset::Spec;
 use crate::tokenizer::{self, Hub, Tokenizer};
 
 /// The folder with the small tokenizer: byte-level BPE of 1,404 tokens with Qwen's pre-tokenizer and ChatML, trained for
@@ -18,9 +20,13 @@ pub(crate) fn tiny_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/tiny")
 }
 
-/// The small tokenizer.
+/// The small tokenizer, opened once for all tests.
 pub(crate) fn tiny() -> Arc<dyn Tokenizer> {
-    tokenizer::open(tiny_folder().to_str().unwrap(), &Hub::from_variables(|_| None)).unwrap()
+    static TINY: LazyLock<Arc<dyn Tokenizer>> = LazyLock::new(|| {
+        let hub = Hub::from_variables(|_| None);
+        tokenizer::open(tiny_folder().to_str().unwrap(), &hub).unwrap()
+    });
+    Arc::clone(&TINY)
 }
 
 /// A folder with the small tokenizer's files, each changed by `change` or, given none by it, left out.
@@ -55,6 +61,12 @@ pub(crate) fn with_special() -> Arc<dyn Tokenizer> {
         })
     });
     open(&folder)
+}
+
+/// The dataset of that name with these settings of its own, for an endpoint that completes text.
+pub(crate) fn spec_of(name: &str, args: Value) -> Spec {
+    let Value::Object(args) = args else { panic!("settings are an object") };
+    Spec { name: name.to_owned(), apply_chat_template: false, args, ..Spec::default() }
 }
 
 /// A file of that content in a folder of its own.

@@ -29,8 +29,10 @@ pub struct Body {
     /// How to generate.
     pub options: Options,
     /// The most tokens to generate, drawn for each request uniformly from these bounds, both included. `None`: what
-    /// `options` says.
+    /// `options` says, or else the dataset.
     pub max_tokens: Option<(u32, u32)>,
+    /// The most tokens to generate where neither of these says, nor the dataset.
+    pub default_max_tokens: Option<u32>,
     /// A body to start from.
     pub template: Option<Map<String, Value>>,
     /// Whether the server puts its chat template around a prompt that is plain text.
@@ -244,19 +246,21 @@ impl Job<'_> {
         })
     }
 
-    /// What the options are for one request: the load's own, with what is drawn for it and what the dataset asks for.
+    /// What the options are for one request: the load's own, with what is drawn for it and what the dataset asks for. How long
+    /// the answer may be is for the load to say, then for the dataset, then for the default.
     fn options(&self, drawn: &Drawn, index: u64) -> Cow<'_, Options> {
         let common = &self.body.options;
         let drawn_length = self.body.max_tokens.map(|(low, high)| {
             let bounds = low.min(high)..=low.max(high);
             self.seed.stream("max_tokens").at(index).rng().random_range(bounds)
         });
-        let max_tokens = drawn.max_tokens.or(drawn_length);
+        let chosen = drawn_length.or(common.max_tokens);
+        let max_tokens = chosen.or(drawn.max_tokens).or(self.body.default_max_tokens);
         if max_tokens.is_none() && drawn.extra.is_empty() {
             return Cow::Borrowed(common);
         }
         let mut options = common.clone();
-        options.max_tokens = max_tokens.or(common.max_tokens);
+        options.max_tokens = max_tokens;
         options.extra.extend(drawn.extra.clone());
         Cow::Owned(options)
     }
@@ -438,6 +442,7 @@ mod tests {
             lora: None,
             options,
             max_tokens: None,
+            default_max_tokens: None,
             template: None,
             apply_chat_template: false,
             keep_prompt: false,
@@ -537,6 +542,29 @@ mod tests {
             })
             .collect();
         assert_eq!(drawn, (3..=6).collect());
+    }
+
+    #[test]
+    fn the_load_says_how_long_an_answer_may_be_then_the_dataset_then_the_default() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("own.jsonl");
+        std::fs::write(&path, "{\"prompt\": \"a\", \"output_tokens\": 3}\n{\"prompt\": \"b\"}\n")
+            .unwrap();
+        let args = json!({ "shuffle": false }).as_object().unwrap().clone();
+        let spec = Spec { name: "custom".to_owned(), path: Some(path), args, ..Spec::default() };
+        let data = dataset::open(&spec, None).unwrap();
+        let most = |body: &Body| {
+            let made = asks(&*data, body, None, Seed::new(1), 2, &go_on).unwrap();
+            let parsed = made.iter().map(|ask| serde_json::from_slice::<Value>(&ask.body).unwrap());
+            parsed.map(|body| body["max_tokens"].as_u64()).collect::<Vec<_>>()
+        };
+        let nothing = body(Options::default());
+        assert_eq!(most(&nothing), [Some(3), None]);
+        let default = Body { default_max_tokens: Some(2048), ..nothing };
+        assert_eq!(most(&default), [Some(3), Some(2048)]);
+        assert_eq!(most(&Body { max_tokens: Some((7, 7)), ..default.clone() }), [Some(7); 2]);
+        let options = Options { max_tokens: Some(1), ..Options::default() };
+        assert_eq!(most(&Body { options, ..default }), [Some(1); 2]);
     }
 
     #[test]

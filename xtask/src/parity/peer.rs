@@ -37,6 +37,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) requests: usize,
     /// Tokens of each answer.
     pub(crate) tokens: usize,
+    /// Whether conversations are sent, or plain prompts.
+    pub(crate) chat: bool,
     pub(crate) seed: usize,
     /// Where results go.
     pub(crate) folder: PathBuf,
@@ -58,7 +60,8 @@ impl Peer {
             .current_dir(&folder)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
-            .output()?;
+            .output()
+            .map_err(|error| format!("cannot run {}: {error}", program.display()))?;
         // Ours says with its exit code that it was the limit; the figures are there, and the table will show it.
         if !matches!(output.status.code(), Some(0 | 4)) {
             let words = String::from_utf8_lossy(&output.stderr);
@@ -126,7 +129,10 @@ const fn latency(title: &'static str, key: &'static str) -> Figure {
 fn vllm(scene: &Scene<'_>, folder: &Path, seed: usize) -> Vec<String> {
     let (host, port) = scene.address.split_once(':').unwrap_or((scene.address, "8000"));
     words(&[
-        "bench serve --backend openai-chat --endpoint /v1/chat/completions",
+        match scene.chat {
+            true => "bench serve --backend openai-chat --endpoint /v1/chat/completions",
+            false => "bench serve --backend openai --endpoint /v1/completions",
+        },
         &format!("--host {host} --port {port} --model {}", scene.model),
         &format!("--tokenizer {} --dataset-name random", scene.tokenizer),
         &format!("--random-input-len 100 --random-output-len {}", scene.tokens),
@@ -137,8 +143,9 @@ fn vllm(scene: &Scene<'_>, folder: &Path, seed: usize) -> Vec<String> {
 }
 
 fn evalscope(scene: &Scene<'_>, folder: &Path, seed: usize) -> Vec<String> {
+    let path = if scene.chat { "chat/completions" } else { "completions" };
     let mut words = words(&[
-        &format!("perf --api openai --url http://{}/v1/chat/completions", scene.address),
+        &format!("perf --api openai --url http://{}/v1/{path}", scene.address),
         &format!("--model {} --tokenizer-path {} --stream", scene.model, scene.tokenizer),
         "--dataset random --min-prompt-length 100 --max-prompt-length 100 --prefix-length 0",
         &format!("--max-tokens {0} --min-tokens {0} --seed {seed}", scene.tokens),

@@ -5,6 +5,7 @@ mod backends;
 mod config_file;
 mod datasets;
 mod flags;
+mod names;
 mod settings;
 pub(crate) mod typed;
 mod wording;

@@ -15,6 +15,15 @@ use tokometer_workload::Ask;
 use crate::screen::Screen;
 use crate::trouble::Trouble;
 
+/// The models of a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Models {
+    /// Their names.
+    pub(crate) names: Vec<String>,
+    /// What the first of them was made from, where the service tells: a folder, or a hub's name.
+    pub(crate) root: Option<String>,
+}
+
 /// The models that the service says it has. `None` if it does not say.
 ///
 /// Where the plan names its model, a service that does not tell of its models, be it that it keeps them from this key, is none
@@ -22,7 +31,7 @@ use crate::trouble::Trouble;
 ///
 /// # Errors
 /// If nothing answers at the target; and where no model is named, if it refuses the key.
-pub(crate) fn models(engine: &Engine, plan: &Plan) -> Result<Option<Vec<String>>, Trouble> {
+pub(crate) fn models(engine: &Engine, plan: &Plan) -> Result<Option<Models>, Trouble> {
     match (engine.get("/v1/models"), &plan.model) {
         (Ok(Answer { status: 200..=299, body }), _) => Ok(listed(&body)),
         (Ok(Answer { status: status @ (401 | 403), body }), None) => {
@@ -116,10 +125,12 @@ const fn was_connected(kind: FailureKind) -> bool {
     !matches!(kind, Connect | ConnectRefused | Dns | Tls | Timeout(TimeoutPhase::Connect))
 }
 
-fn listed(body: &[u8]) -> Option<Vec<String>> {
+fn listed(body: &[u8]) -> Option<Models> {
     let body: Value = serde_json::from_slice(body).ok()?;
-    let ids = body.get("data")?.as_array()?.iter();
-    Some(ids.filter_map(|model| Some(model.get("id")?.as_str()?.to_owned())).collect())
+    let models = body.get("data")?.as_array()?;
+    let text = |model: &Value, field: &str| Some(model.get(field)?.as_str()?.to_owned());
+    let names = models.iter().filter_map(|model| text(model, "id")).collect();
+    Some(Models { names, root: models.first().and_then(|model| text(model, "root")) })
 }
 
 fn unknown_model(plan: &Plan, models: Option<&[String]>) -> bool {
@@ -278,7 +289,10 @@ mod tests {
     #[test]
     fn models_are_read_from_the_list_and_nothing_else() {
         let list = br#"{"object": "list", "data": [{"id": "a"}, {"id": "b", "root": "x"}, {"name": "c"}]}"#;
-        assert_eq!(listed(list), Some(vec!["a".to_owned(), "b".to_owned()]));
+        let models = listed(list).unwrap();
+        assert_eq!((models.names, models.root), (vec!["a".to_owned(), "b".to_owned()], None));
+        let rooted = br#"{"data": [{"id": "a", "root": "org/a"}]}"#;
+        assert_eq!(listed(rooted).unwrap().root.as_deref(), Some("org/a"));
         assert_eq!(listed(b"<html>"), None);
         assert_eq!(listed(br#"{"data": {}}"#), None);
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use tokometer_plan::{Plan, Source};
+use tokometer_plan::{Plan, Reporting, Source};
 use tokometer_workload::dataset::DatasetError;
 use tokometer_workload::prepare::PrepareError;
 use tokometer_workload::tokenizer::TokenizerError;
@@ -15,6 +15,10 @@ pub(super) fn dataset(error: &DatasetError, plan: &Plan) -> Trouble {
         DatasetError::Tokenizer(error) => tokenizer(error),
         DatasetError::Line { path, line, why, form } => {
             Trouble::input(format!("{}:{line}: {why}", path.display()))
+                .with_hint(format!("the file should be {form}"))
+        }
+        DatasetError::Row { path, row, why, form } => {
+            Trouble::input(format!("{}, row {row}: {why}", path.display()))
                 .with_hint(format!("the file should be {form}"))
         }
         DatasetError::Read { path, .. } if prefix_file(plan) == Some(path) => {
@@ -30,9 +34,14 @@ pub(super) fn dataset(error: &DatasetError, plan: &Plan) -> Trouble {
         DatasetError::NoPath { form, .. } => {
             Trouble::input(chain(error)).with_hint(format!("give --dataset-path {form}"))
         }
-        DatasetError::Empty { .. } => Trouble::input(chain(error)).with_hint(
-            "give another file, or other lengths: --min-prompt-length, --max-prompt-length",
-        ),
+        DatasetError::Empty { .. } => Trouble::input(chain(error)).with_hint(match &plan.report {
+            Reporting::Evalscope => {
+                "give another file, or other lengths: --min-prompt-length, --max-prompt-length"
+            }
+            Reporting::Vllm(_) => {
+                "look whether the file is this dataset's, and whether a split, subset or category leaves any of it"
+            }
+        }),
         _ => Trouble::input(chain(error)),
     }
 }
@@ -50,12 +59,40 @@ pub(super) fn prepare(error: &PrepareError, plan: &Plan) -> Trouble {
     match error {
         PrepareError::Dataset(error) => dataset(error, plan),
         PrepareError::Tokenizer(error) => tokenizer(error),
-        PrepareError::Encode { .. } => Trouble::input(chain(error))
-            .with_hint("use the URL of an endpoint that takes such prompts"),
+        PrepareError::Encode { .. } => Trouble::input(format!(
+            "the dataset {} does not fit: {}",
+            plan.dataset_name(),
+            chain(error)
+        ))
+        .with_hint(fitting(plan)),
         PrepareError::Stopped => Trouble::failed(chain(error)),
         PrepareError::TooMany { .. } => {
             Trouble::input(chain(error)).with_hint("lower --number, or add memory")
         }
+    }
+}
+
+/// What would fit the API, or the prompts.
+fn fitting(plan: &Plan) -> &'static str {
+    let bench = matches!(plan.report, Reporting::Vllm(_));
+    match (plan.target.api.0.name(), plan.dataset_name(), bench) {
+        ("rerank", _, true) => "rank what --dataset-name random-rerank draws",
+        ("rerank", _, false) => "rank what --dataset random-rerank draws",
+        ("openai-audio", _, true) => "give files of sound: --dataset-name custom_audio, or hf",
+        ("openai-audio", _, false) => "give files of sound: --dataset custom_audio, or hf",
+        (_, "random-rerank", true) => "use --backend vllm-rerank",
+        (_, "random-rerank", false) => "use --api rerank",
+        (_, "custom_audio" | "custom_image", true) => {
+            "use --backend openai-chat, or openai-audio for sound"
+        }
+        (_, "custom_audio" | "custom_image", false) => {
+            "use a URL that ends in /v1/chat/completions"
+        }
+        (_, "random", true) => {
+            "ask one prompt a request, --random-batch-size 1, or use --backend openai-embeddings"
+        }
+        (_, _, true) => "use another --backend, or another --dataset-name",
+        (_, _, false) => "use the URL of an endpoint that takes such prompts",
     }
 }
 
@@ -75,7 +112,7 @@ pub(super) fn tokenizer(error: &TokenizerError) -> Trouble {
             )
         }
         TokenizerError::Hub { name, tried, hint } => {
-            Trouble::failed(format!("cannot get the tokenizer {name}: {}", tried.join("; "))).with_hint(*hint)
+            Trouble::input(format!("cannot get the tokenizer {name}: {}", tried.join("; "))).with_hint(*hint)
         }
         TokenizerError::Service { .. } => Trouble::failed(chain(error))
             .with_hint("give a tokenizer of your own: --tokenizer-path"),

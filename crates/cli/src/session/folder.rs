@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Zoned;
-use tokometer_plan::{Output, Pacing, Plan, Point, Ramp};
+use tokometer_plan::{Output, Pacing, Plan, Point, Ramp, Reporting};
 
 use crate::trouble::Trouble;
 
@@ -79,6 +79,32 @@ impl Folder {
     pub(crate) fn journal(&self) -> PathBuf {
         self.path.join(JOURNAL)
     }
+}
+
+/// Refuses a plan whose file of results could not be written: that is not to be found out after the load.
+///
+/// # Errors
+/// If its folder cannot be made, or takes no file.
+pub(crate) fn check_results(plan: &Plan) -> Result<(), Trouble> {
+    let Reporting::Vllm(report) = &plan.report else { return Ok(()) };
+    let Some(save) = &report.save else { return Ok(()) };
+    let file = save.filename.as_deref().unwrap_or_default();
+    let path = save.dir.clone().unwrap_or_default().join(file);
+    let folder = match path.parent() {
+        Some(parent) if !file.is_empty() => parent,
+        _ => path.as_path(),
+    };
+    let here = Path::new(".");
+    let folder = if folder.as_os_str().is_empty() { here } else { folder };
+    let trial = folder.join(format!(".tokometer-{}", std::process::id()));
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::write(&trial, ""))
+        .and_then(|()| fs::remove_file(&trial))
+        .map_err(|error| {
+            let folder = folder.display();
+            Trouble::failed(format!("results cannot be written into {folder}: {error}"))
+                .with_hint("give another --result-dir")
+        })
 }
 
 fn unmade(path: &Path, error: &io::Error) -> Trouble {

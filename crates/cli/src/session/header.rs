@@ -52,8 +52,7 @@ pub(super) fn arguments(
 ) -> serde_json::Value {
     match &plan.report {
         Reporting::Evalscope => evalscope::arguments::of_point(plan, point, model, folder),
-        // A run has but one point here, and its settings stand in the header.
-        Reporting::Vllm(_) => serde_json::Value::Null,
+        Reporting::Vllm(report) => vllm::arguments::of_point(plan, report, point, model),
     }
 }
 

@@ -139,9 +139,13 @@ impl Measure {
             Err(_) => (tokenizer::embedded(), Kind::Estimate),
         };
         if self.kind == Kind::Estimate && self.needed {
-            screen.say(
-                "note: no tokenizer was given, and the server offers none: prompt lengths are estimates; --tokenizer-path makes them exact",
-            );
+            let flag = match plan.report {
+                Reporting::Evalscope => "--tokenizer-path",
+                Reporting::Vllm(_) => "--tokenizer",
+            };
+            screen.say(format!(
+                "note: no tokenizer was given, and the server offers none: prompt lengths are estimates; {flag} makes them exact",
+            ));
         }
     }
 

@@ -48,7 +48,7 @@ impl Service {
         };
         let began = Zoned::now();
         let unusable = |error| unusable(&error, &secrets);
-        let target = Target::parse(&address).map_err(unusable)?;
+        let target = Target::parse(&address, plan.target.api.0).map_err(unusable)?;
         let engine = Engine::start(settings(plan, target, &began)).map_err(unusable)?;
         Ok(Self { engine: Arc::new(engine), began, _simulator: simulator })
     }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use tokometer_plan::{Pacing, Plan, Point, Source};
+use tokometer_plan::{Pacing, Plan, Point, Reporting, Source, Vllm};
 use tokometer_workload::arrivals::Arrivals;
 use tokometer_workload::dataset::Dataset;
 
@@ -16,22 +16,40 @@ use super::measure::Measure;
 use crate::screen::Screen;
 use crate::trouble::Trouble;
 
-/// The plan with its points settled.
+/// The plan with its points settled, and the model's `root` where the server named the model.
 ///
 /// # Errors
 /// If the dataset cannot be read, has too few prompts, or tells no moments where moments are wanted.
 pub(super) fn settle<'a>(
     plan: &'a Plan,
     measure: &Measure,
+    root: Option<String>,
     screen: &Screen,
 ) -> Result<Cow<'a, Plan>, Trouble> {
+    let mut plan = Cow::Borrowed(plan);
+    // vLLM's reports call a model that was not named by what the server made it from.
+    if let (Reporting::Vllm(report), Some(root)) = (&plan.report, root)
+        && report.model_id.is_none()
+    {
+        let report = Vllm { model_id: Some(root), ..(**report).clone() };
+        plan.to_mut().report = Reporting::Vllm(Box::new(report));
+    }
+    let settled = points(&plan, measure, screen)?;
+    if let Some(points) = settled {
+        plan.to_mut().points = points;
+    }
+    Ok(plan)
+}
+
+/// The points, if the dataset has anything to say of them.
+fn points(plan: &Plan, measure: &Measure, screen: &Screen) -> Result<Option<Vec<Point>>, Trouble> {
     let once = matches!(&plan.prompts.source, Source::Dataset(dataset) if !dataset.oversample);
     let recorded = |point: &Point| point.pacing == Pacing::Recorded;
     if !once && !plan.points.iter().any(recorded) {
-        return Ok(Cow::Borrowed(plan));
+        return Ok(None);
     }
-    let mut settled = plan.clone();
-    for point in &mut settled.points {
+    let mut settled = plan.points.clone();
+    for point in &mut settled {
         let unreadable = |error| explain::dataset(&error, plan);
         let dataset = measure.prompts(plan, point.offset).map_err(unreadable)?;
         if once {
@@ -42,7 +60,7 @@ pub(super) fn settle<'a>(
             point.load.arrivals = Arrivals::Trace(moments(point, &*dataset, plan)?.into());
         }
     }
-    Ok(Cow::Owned(settled))
+    Ok(Some(settled))
 }
 
 /// Asks no more than the dataset has.

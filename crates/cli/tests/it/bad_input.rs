@@ -259,6 +259,22 @@ fn a_plan_with_an_unknown_key_or_a_wrong_type_is_told_with_its_place() {
 }
 
 #[test]
+fn settings_of_a_dataset_are_told_with_their_place_in_the_plan() {
+    let place = Workplace::new();
+    place.write("rows.json", "[]");
+    let said = |args: &str| {
+        let plan = format!(
+            "model: m\ntarget: {{url: 'sim://'}}\nload: {{points: [{{parallel: 1, number: 1}}]}}\n\
+             prompts: {{dataset: sharegpt, path: rows.json, args: {{{args}}}}}\n"
+        );
+        place.write("plan.yaml", &plan);
+        place.run_to(2, "run plan.yaml").stderr
+    };
+    insta::assert_snapshot!(said("output_len: abc"), @r#"error: prompts.args.output_len of the dataset sharegpt: expected a whole number above 0, found string "abc""#);
+    insta::assert_snapshot!(said("output_lenn: 3"), @"error: prompts.args.output_lenn of the dataset sharegpt: there is no such setting (did you mean output_len?); there are output_len, shuffle, oversample");
+}
+
+#[test]
 fn flags_of_later_versions_are_refused_by_name() {
     let place = Workplace::new();
     insta::assert_snapshot!(refused(&place, 2, "perf --model m --sla-auto-tune"), @"
@@ -351,7 +367,7 @@ fn values_that_cannot_be_are_refused() {
     hint: add --open-loop, or leave one --rate to pace every --parallel
     ");
     insta::assert_snapshot!(refused(&place, 2, "perf --model m --open-loop"), @"
-    error: --open-loop sends by the schedule of --rate, and every --rate must be above zero
+    error: --open-loop sends by the schedule of --rate, and every --rate must be from one request a year to 1,000,000 a second
     hint: for example --open-loop --rate 5 10 --number 100 200
     ");
     insta::assert_snapshot!(refused(&place, 2, "perf --model m --max-tokens 5 2"), @"

@@ -86,7 +86,7 @@ fn what_is_wrong_in_a_file_of_flags_is_told_with_its_line() {
     ");
     place.write("late.yaml", "model: m\n\nrequest-rate: 0\n");
     insta::assert_snapshot!(refused(&place, "bench serve --config late.yaml"), @"
-    error: late.yaml:3: --request-rate: must be above 0, not 0
+    error: late.yaml:3: --request-rate: must be from one request a year to 1,000,000 a second, or inf, not 0
     hint: requests per second, or inf for all at once
     ");
     insta::assert_snapshot!(refused(&place, "bench serve --config nowhere.yaml"), @"
@@ -136,7 +136,28 @@ fn what_is_wrong_with_a_dataset_is_told_by_vllms_flags() {
     assert!(said.starts_with("error: cannot read nowhere.json"), "{said}");
     place.write("rows.json", "{\"no\": \"list\"}");
     let said = refused(&place, &line("--dataset-name sharegpt --dataset-path rows.json"));
-    assert!(said.starts_with("error: rows.json"), "{said}");
+    assert!(
+        said.starts_with(
+            "error: rows.json:1: field conversations is missing\nhint: the file should be"
+        ),
+        "{said}"
+    );
+    place.write("questions.jsonl", "{\"category\": \"math\", \"turns\": [\"add\"]}\n");
+    let said = refused(
+        &place,
+        &line("--dataset-name spec_bench --dataset-path questions.jsonl --spec-bench-category mth"),
+    );
+    assert_eq!(
+        said,
+        "error: --spec-bench-category: there is no category mth; those there are: math"
+    );
+    std::fs::create_dir(place.path().join("folder")).unwrap();
+    place.write("folder/test.csv", "question,answer\nwho,me\n");
+    let said = refused(
+        &place,
+        &line("--dataset-name hf --dataset-path folder --hf-name openai/gsm8k --hf-split train"),
+    );
+    assert_eq!(said, "error: --hf-split: folder: it has no split train; it has test");
     insta::assert_snapshot!(
         refused(&place, &line("--random-input-len 0")).lines().next().unwrap(),
         @"error: --random-input-len: 0 leaves no token for the shortest prompt, beside 0 special tokens and a range_ratio of 0"

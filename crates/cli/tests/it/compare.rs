@@ -64,6 +64,9 @@ fn one_run_of_vllm_s_against_another_is_compared_by_its_requests() {
             && text.contains("by a bootstrap over the requests"),
         "{text}"
     );
+    // 64 requests have no P99 to speak of.
+    assert_eq!(verdict(&comparison, "p99_ttft_ms"), "cannot tell");
+    assert!(text.contains("† cannot tell: too few requests for a P99."), "{text}");
 }
 
 #[test]
@@ -119,8 +122,25 @@ fn several_runs_a_side_are_compared_by_runs_and_a_regression_ends_with_1() {
         "{}",
         ended.stderr
     );
+    // What is held against the limit is the least that it may be, which is less than what was measured.
+    place.run_to(0, "bench compare before after --fail-on-regression 39");
     place.run_to(0, "bench compare before after --fail-on-regression 60");
+    place.run_to(0, "bench compare before after --fail-on-regression 1 --fail-on-regression 60");
     place.run_to(0, "bench compare after before --fail-on-regression 10");
+}
+
+#[test]
+fn other_results_beside_the_runs_of_a_sweep_are_not_passed_over_in_silence() {
+    let place = place(&[
+        ("x/run=0.json", of_vllm()),
+        ("x/loose.json", of_vllm()),
+        ("x/other.json", of_vllm()),
+        ("y.json", of_vllm()),
+    ]);
+    place.write("x/summary.json", "[]");
+    let ended = place.run_to(0, "bench compare x y.json");
+    let said = "warning: side A: of x only the run=N.json is read, and passed over: loose.json, other.json;";
+    assert!(ended.stderr.contains(said), "{}", ended.stderr);
 }
 
 #[test]
@@ -152,6 +172,7 @@ fn what_is_no_result_is_refused_with_its_side_and_place() {
         ("c.json a.json", "side A: c.json, line 2: not JSON"),
         ("a.json nowhere.json", "side B: cannot read nowhere.json"),
         ("a.json . --fail-on-regression -1", "--fail-on-regression"),
+        ("a.json --nosuch", "tokometer bench compare --help shows every flag"),
         ("a.json a.json a.json", "3 results, and no telling which"),
     ] {
         let ended = place.run_to(2, &format!("bench compare {line}"));

@@ -1,6 +1,6 @@
 //! Plans as files: what is printed runs, and runs the same.
 
-use crate::{QUICK, Workplace};
+use crate::{QUICK, Workplace, json};
 
 #[test]
 fn what_a_dry_run_prints_runs_the_same() {
@@ -32,6 +32,29 @@ fn what_a_dry_run_prints_runs_the_same() {
     };
     assert_eq!(asked(&from_plan), asked(&from_flags));
     assert_eq!(from_plan.header.plan, from_flags.header.plan);
+}
+
+#[test]
+fn how_long_an_answer_may_be_is_typed_or_the_datasets_or_the_default() {
+    let lengths = |typed: &str| {
+        let place = Workplace::new();
+        place.write("own.jsonl", "{\"prompt\": \"a\", \"output_tokens\": 3}\n");
+        let ended = place.run(&format!(
+            "perf --model m --url {QUICK} --dataset custom --dataset-path own.jsonl --number 2 \
+             --extra-args '{{\"ignore_eos\": true}}' --no-test-connection {typed}"
+        ));
+        assert!(matches!(ended.code, 0 | 4), "{}{}", ended.stdout, ended.stderr);
+        let arguments = json(&place.run_folder().join("parallel_1_number_2/benchmark_args.json"));
+        let records = &place.log().points[0].records;
+        let lengths: Vec<_> = records.iter().map(|r| r.output_tokens.unwrap().count).collect();
+        (lengths, arguments["max_tokens"].clone())
+    };
+    assert_eq!(lengths(""), (vec![3, 3], 2048.into()));
+    assert_eq!(lengths("--max-tokens 5"), (vec![5, 5], 5.into()));
+    let place = Workplace::new();
+    let dry = place.run_to(0, &format!("perf --model m --url {QUICK} --prompt hi --dry-run"));
+    assert!(dry.stdout.contains("\n  default_max_tokens: 2048\n"), "{}", dry.stdout);
+    assert!(!dry.stdout.contains("\n  max_tokens:"), "{}", dry.stdout);
 }
 
 #[test]

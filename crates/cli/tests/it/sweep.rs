@@ -109,6 +109,9 @@ fn every_combination_is_measured_and_summed_up() {
     // A machine that is busy with other tests may be called too slow.
     assert!([0, 4].contains(&ended.code), "{}{}", ended.stdout, ended.stderr);
     assert!(!is_open(port), "the server is stopped");
+    assert!(ended.stdout.contains("│ Failed │ Verdict"), "{}", ended.stdout);
+    assert_eq!(names(place.path()), ["params.json", "results"]);
+    assert_eq!(names(&place.path().join("results")), ["try", "try.outputs"]);
     let experiment = place.path().join("results/try");
     assert_eq!(names(&experiment), ["BENCH--one", "BENCH--two", "server.log", "summary.csv"]);
     let two = experiment.join("BENCH--two");
@@ -131,6 +134,8 @@ fn every_combination_is_measured_and_summed_up() {
     let first_cells: Vec<_> = lines.map(|line| line.split(',').next().unwrap()).collect();
     assert_eq!(first_cells, ["0", "1", "2", "3"]);
     assert!(ended.stdout.contains("│ BENCH--two  │    2 │"), "{}", ended.stdout);
+    // The logs' own summaries are no combinations.
+    place.run_to(0, "bench sweep plot results --dry-run");
 }
 
 #[test]
@@ -240,6 +245,104 @@ fn resuming_runs_what_has_no_result_and_nothing_else() {
 }
 
 #[test]
+fn a_result_of_this_program_s_counts_by_its_code_whatever_started_it() {
+    let (place, server) = (place(), Answering::start("200 OK"));
+    let line = |script: &str| {
+        format!(
+            "bench sweep serve --bench-cmd 'sh {script} --port {}' --num-runs 1 -e {script}",
+            server.port
+        )
+    };
+    place.write("theirs.sh", &format!("{SCRIPT}\nexit 3"));
+    place.run_to(1, &line("theirs.sh"));
+    assert!(place.path().join("results/theirs.sh/run=0.partial.json").exists());
+    let ours = SCRIPT.replace("{\"completed\"", "{\"tokometer_version\": \"1\", \"completed\"");
+    let ours = ours.replace("\"failed\": 0", "\"failed\": 1");
+    place.write("ours.sh", &format!("{ours}\nexit 3"));
+    place.run_to(3, &line("ours.sh"));
+    assert!(place.path().join("results/ours.sh/run=0.json").exists());
+    // The failures are as bad when the result is an old one.
+    let ended = place.run_to(3, &format!("{} --resume", line("ours.sh")));
+    let said = &ended.stderr;
+    assert!(said.contains("a result already, with 1 of 11 requests failed"), "{said}");
+    assert!(said.contains("1 of 1 runs had failed requests"), "{said}");
+    assert!(said.contains("(hence exit code 3)"), "{said}");
+    assert!(ended.stdout.contains("1 of 11"), "{}", ended.stdout);
+}
+
+#[test]
+fn results_of_another_command_are_not_resumed() {
+    let (place, server) = (place(), Answering::start("200 OK"));
+    let line = |more: &str| {
+        format!(
+            "bench sweep serve --bench-cmd 'sh bench.sh --port {}{more}' --num-runs 1 -e x",
+            server.port
+        )
+    };
+    place.run_to(0, &line(" --output-len 4"));
+    let resumed = format!("{} --resume --continue-on-error", line(" --output-len 5"));
+    let ended = place.run_to(2, &resumed);
+    let said = &ended.stderr;
+    assert!(said.contains("results/x/run=0.json was made by another command: sh"), "{said}");
+    assert!(!place.path().join("results/x/run=0.failure.json").exists());
+    // Where it is not kept what made a result, the result's own settings tell.
+    fs::remove_dir_all(place.path().join("results/x.outputs")).unwrap();
+    let other = format!("{} --resume", line(" --max-concurrency 7"));
+    let ended = place.run_to(2, &other);
+    assert!(ended.stderr.contains("another command: --max-concurrency 1"), "{}", ended.stderr);
+    place.run_to(0, &format!("{} --resume", line(" --output-len 4")));
+}
+
+#[test]
+fn a_combination_that_did_not_come_to_its_end_is_summed_up_and_marked() {
+    let (place, server) = (place(), Answering::start("200 OK"));
+    // The second run fails.
+    let script = format!("[ -e second ] && exit 7\ntouch second\n{SCRIPT}");
+    place.write("once.sh", &script);
+    let line = format!(
+        "bench sweep serve --bench-cmd 'sh once.sh --port {}' --after-bench-cmd 'echo cleared' --num-runs 3 -e x",
+        server.port
+    );
+    let ended = place.run_to(1, &line);
+    assert!(ended.stdout.contains("(all) (incomplete: 1 of 3)"), "{}", ended.stdout);
+    let summary = read_json(&place.path().join("results/x/summary.json"));
+    assert_eq!((&summary[0]["incomplete"], &summary[1]), (&json!(true), &Value::Null));
+    let csv = fs::read_to_string(place.path().join("results/x/summary.csv")).unwrap();
+    assert!(csv.lines().nth(1).unwrap().ends_with(",True"), "{csv}");
+}
+
+#[test]
+fn what_failed_between_two_runs_is_told_by_its_own_words() {
+    let (place, server) = (place(), Answering::start("200 OK"));
+    place.write("talks.sh", &format!("echo all is well\n{SCRIPT}"));
+    place.write("after.sh", "echo no such cache\nexit 1\n");
+    let line = format!(
+        "bench sweep serve --bench-cmd 'sh talks.sh --port {}' --after-bench-cmd 'sh after.sh' --num-runs 1 -e x",
+        server.port
+    );
+    let said = place.run_to(1, &line).stderr;
+    assert!(said.contains("| no such cache") && !said.contains("all is well"), "{said}");
+}
+
+#[test]
+fn what_kept_a_server_from_starting_is_forgotten_once_it_starts() {
+    let (place, port) = (place(), free_port());
+    let line = |serve: &str| {
+        format!(
+            "bench sweep serve --serve-cmd 'sh {serve}' --bench-cmd 'sh bench.sh --port {port}' --num-runs 1 -e x --continue-on-error"
+        )
+    };
+    place.write("serve.sh", "exit 1");
+    place.run_to(1, &line("serve.sh"));
+    let failure = place.path().join("results/x/SERVE-default-failure.json");
+    assert!(failure.exists());
+    let program = env!("CARGO_BIN_EXE_tokometer");
+    place.write("serve.sh", &format!("exec '{program}' sim --port {port}"));
+    place.run_to(0, &format!("{} --resume", line("serve.sh")));
+    assert!(!failure.exists());
+}
+
+#[test]
 fn a_failed_run_ends_the_sweep_or_is_noted() {
     let (place, server) = (place(), Answering::start("200 OK"));
     let line = format!(
@@ -341,7 +444,7 @@ fn figures_of_an_experiment_stand_where_vllm_puts_them() {
     let experiment = place.path().join("results/x");
     place.run_to(
         0,
-        "bench sweep plot results/x --var-x max_concurrency --fig-height 2 --fig-dpi 50",
+        "bench sweep plot results/x --var-x max_concurrency --fig-height 2 --fig-dpi 80 --fig-dpi 50",
     );
     assert_eq!(pixels(&experiment.join("FIGURE.png")), (100, 100));
     let line = "bench sweep plot results/x --var-x request_throughput --fig-by max_concurrency --fig-dir figures --fig-name F --fig-dpi 30 --curve-by failed";
@@ -355,6 +458,16 @@ fn figures_of_an_experiment_stand_where_vllm_puts_them() {
         place.run_to(0, &format!("bench sweep {command} results/x"));
     }
     assert!(pixels(&experiment.join("pareto/PARETO.png")).0 > 1_000);
+    for flag in ["--user-count-var", "--gpu-count-var", "--label-by"] {
+        let ended = place.run_to(2, &format!("bench sweep plot_pareto results/x {flag} nosuch"));
+        let said = format!("error: {flag}: no run has a nosuch");
+        assert!(ended.stderr.contains(&said), "{}", ended.stderr);
+        assert!(ended.stderr.contains("output_throughput, "), "{}", ended.stderr);
+    }
+    let ended = place.run_to(2, "bench sweep plot results/x --var-x request_rate --fig-name EMPTY");
+    let said = "there is nothing to draw: request_rate is infinite in 6 of 6 runs";
+    assert!(ended.stderr.contains(said), "{}", ended.stderr);
+    assert!(!experiment.join("EMPTY.png").exists());
     let ended =
         place.run_to(2, "bench sweep plot results/x --var-x max_concurrency --var-y nothing");
     assert!(
@@ -381,6 +494,14 @@ fn what_cannot_be_swept_is_refused_before_anything_is_started() {
             "sweep serve --bench-cmd x --bench-params [{\"a\":1},{\"a\":1}]",
             "two combinations would share the folder BENCH--a=1",
         ),
+        (
+            "sweep serve --bench-cmd x --bench-params [{\"header\":\"X-Api-Key=hunter2\"}]",
+            "--bench-params: header holds a secret",
+        ),
+        (
+            "sweep serve --serve-cmd x --bench-cmd x --serve-params [{\"api_key\":\"hunter2\"}]",
+            "--serve-params: api_key holds a secret",
+        ),
         ("sweep serve --bench-cmd x --num-runs 0", "--num-runs: must be at least 1"),
         ("sweep serve --bench-cmd x --link-vars a=b", "--link-vars: in no combination"),
         (
@@ -391,12 +512,22 @@ fn what_cannot_be_swept_is_refused_before_anything_is_started() {
             "sweep serve_workload --bench-cmd x --bench-params [{\"request-rate\":1}]",
             "--bench-params sets request_rate",
         ),
+        (
+            "sweep serve --bench-cmd 'tokometer bench serve' --bench-params {\"a\":{},\"b\":{\"no_such_flag\":1}} --dry-run",
+            "--bench-params: b: there is no flag --no-such-flag",
+        ),
+        (
+            "sweep serve --bench-cmd 'tokometer bench serve --backend nope'",
+            "--bench-cmd: --backend: there is no backend nope",
+        ),
         ("sweep plot nowhere", "there is no folder nowhere"),
+        ("sweep plot . --nosuch", "tokometer bench sweep plot --help shows every flag"),
         ("sweep plot .", "there are no results of a sweep below ."),
         ("sweep startup --serve-cmd x", "bench sweep startup times how vLLM itself starts"),
     ] {
         let ended = place.run_to(2, &format!("bench {line}"));
         assert!(ended.stderr.contains(part), "{line}: {}", ended.stderr);
+        assert!(!ended.stderr.contains("hunter2"), "{line}: {}", ended.stderr);
     }
     assert!(!place.path().join("results").exists());
 }

@@ -161,6 +161,55 @@ async fn the_first_interruption_awaits_what_is_in_flight() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn after_the_first_interruption_no_probe_is_sent() {
+    let (interrupt, acts) = user(&[(150, Urgency::Drain)]);
+    tokio::spawn(acts);
+    let probe_rate = Some(50.0);
+    let load = closed(1, 1000);
+    let outcome =
+        Scene { interrupt, probe_rate, ..scene("ttft_ms=40&itl_ms=20", load) }.run().await;
+    let probes = outcome.records.iter().filter(|record| record.phase == Phase::Probe);
+    let sent: Vec<Offset> = probes.map(|record| record.started).collect();
+    assert_eq!(sent, [20, 40, 60, 80, 100, 120, 140].map(millis));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_second_interruption_ends_a_probe_that_hangs_though_the_load_has_ended() {
+    let (interrupt, acts) = user(&[(300, Urgency::Drain), (400, Urgency::Stop)]);
+    tokio::spawn(acts);
+    // The first request is the load's, which is over at 100 ms. The second is a probe, and is never answered.
+    let query = "ttft_ms=100&itl_ms=0&fault=stall_first&fault_ms=60000&fault_requests=1";
+    let outcome =
+        Scene { interrupt, probe_rate: Some(20.0), ..scene(query, closed(1, 1)) }.run().await;
+    assert!(outcome.complete, "the load itself was");
+    assert_eq!(outcome.kinds()[..2], [None, Some(FailureKind::Cancelled)]);
+    assert_eq!(outcome.over, millis(400));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interruption_is_heard_however_far_behind_the_schedule_is() {
+    let interrupt = Interrupt::default();
+    let hand = interrupt.clone();
+    // Its first turn comes when the driver lets others have one.
+    tokio::spawn(async move { hand.raise(Urgency::Stop) });
+    let arrivals = Arrivals::Trace(vec![Duration::ZERO; 2].into());
+    let load = Load { arrivals, in_flight: None, ..closed(1, 100_000) };
+    let outcome = Scene { interrupt, ..scene("ttft_ms=100", load) }.run().await;
+    assert!(!outcome.complete);
+    assert!(outcome.records.len() < 1_000, "{}", outcome.records.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_too_low_for_any_clock_waits_and_can_be_interrupted() {
+    let (interrupt, acts) = user(&[(150, Urgency::Drain)]);
+    tokio::spawn(acts);
+    let load =
+        Load { arrivals: Arrivals::Constant { rate: 1e-20 }, in_flight: None, ..closed(1, 2) };
+    let outcome = Scene { interrupt, ..scene("ttft_ms=100", load) }.run().await;
+    assert_eq!((outcome.records.len(), outcome.over), (0, millis(150)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_second_interruption_ends_at_once() {
     let (interrupt, acts) = user(&[(110, Urgency::Drain), (120, Urgency::Stop)]);
     tokio::spawn(acts);

@@ -116,6 +116,29 @@ async fn a_leading_warm_up_has_no_barrier_behind_it() {
     use Phase::{Measured, Warmup as Warm};
     assert_eq!(phases, [Warm, Warm, Measured, Measured, Measured]);
     assert_eq!(outcome.records[2].started, outcome.records[0].end);
+    assert_eq!(outcome.measured_from, outcome.records[2].started);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_measured_schedule_begins_behind_the_last_leading_warm_up() {
+    let mut load = Load { warmup: Warmup::Leading(8), ..open(100.0, 12) };
+    let outcome = scene("ttft_ms=10&itl_ms=0", load.clone()).run().await;
+    assert_eq!(outcome.measured_from, outcome.records[7].scheduled);
+    assert!(outcome.measured_from > Offset::ZERO);
+    load.arrivals = Arrivals::Constant { rate: 50.0 };
+    let outcome = scene("ttft_ms=10&itl_ms=0", load.clone()).run().await;
+    assert_eq!(outcome.measured_from, millis(160));
+    load.warmup = Warmup::None;
+    let outcome = scene("ttft_ms=10&itl_ms=0", load).run().await;
+    assert_eq!(outcome.measured_from, Offset::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_at_once_are_all_wanted_from_the_beginning() {
+    let load = Load { in_flight: None, ..closed(1, 1000) };
+    let outcome = scene("ttft_ms=0&itl_ms=0", load).run().await;
+    outcome.assert_all_succeeded();
+    assert!(outcome.records.iter().all(|record| record.scheduled == Offset::ZERO));
 }
 
 #[tokio::test(start_paused = true)]
@@ -126,6 +149,7 @@ async fn a_separate_warm_up_is_drained_before_the_measurement() {
     outcome.assert_all_succeeded();
     let drained = outcome.records[..5].iter().map(|record| record.end).max().unwrap();
     assert!(outcome.records[5..].iter().all(|record| record.scheduled >= drained));
+    assert_eq!(outcome.measured_from, drained);
     assert_eq!(outcome.records.len(), 10);
 }
 

@@ -137,7 +137,8 @@ pub const PROBE_E2E: Metric = Metric {
     title: "End-to-end latency of probes",
     unit: Unit::Seconds,
     definition: "As end-to-end latency, of the small requests that were sent beside the load at a steady rate: what a user feels who asks \
-                 for next to nothing meanwhile. They are in no other figure.",
+                 for next to nothing meanwhile. Those that started before the measured schedule belong to the warm-up, and do not count. \
+                 They are in no other figure.",
     over: Over::Probes,
     of: E2E.of,
     named: &[("vllm", "probe E2EL (ms)")],

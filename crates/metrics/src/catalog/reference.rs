@@ -176,8 +176,8 @@ fn objectives() -> String {
 
 An objective is what a latency of a request ({}) may be at most. *Goodput* is the requests that succeeded
 and kept to every objective ÷ `full_duration`; *attainment* is the same requests ÷ all that were sent and measured, failures
-included. `itl` is the mean of the request's gaps between chunks. A stream without time between tokens keeps to any objective for `tpot` and `itl`; a response that
-is not streamed shows no first token and keeps to none but `e2el`.
+included. A stream without time between tokens keeps to any objective for `tpot`; a response that is not streamed shows no first
+token and keeps to none but `e2el`.
 ",
         targets.join(", ")
     )
@@ -259,10 +259,10 @@ The reports of the `vllm` dialect have the names, order and percentile rule of `
 | Peak concurrent requests | requests that touch a second | the exact maximum of requests in flight |
 | Client queue time | from when the request's task was made | where arrivals are paced, from the scheduled moment |
 | Queue-inclusive latency | left out for ramps and traces | told wherever a cap meets paced arrivals |
-| Probes | the next is sent a while after the last one's reply | an open loop: also while the server stalls |
-| `rps_change_events` | by the index of the request | by the ramp in time |
+| Probes | the next is sent a while after the last one's reply | an open loop: also while the server stalls; those of the warm-up do not count |
+| `rps_change_events` | by the index of the request, each whole rate | by the ramp in time; of more than 1000 whole rates some, evenly spaced |
 | Streams that break off, requests without any output | success | failure |
-| Goodput | of TTFT, TPOT, E2EL | of ITL as well, and the attainment over all that were sent |
+| Goodput | the requests per second that kept to their objectives | the same, and beside it the attainment over all that were sent |
 | Counters of a server that was restarted | subtracted all the same | left out, and told |
 | End-to-end latency | in the file if asked for | always in the file |
 ";

@@ -270,8 +270,9 @@ fn chunk_gaps(record: &Record) -> impl Iterator<Item = Duration> {
     chunks.windows(2).map(|pair| pair[1].at - pair[0].at)
 }
 
+/// Also those of the first: where they are not, the second's count holds them too.
 fn tokens_of_chunks_known(record: &Record) -> bool {
-    record.chunks.iter().skip(1).all(|chunk| (1..=MOST_TOKENS).contains(&chunk.tokens))
+    record.chunks.iter().all(|chunk| (1..=MOST_TOKENS).contains(&chunk.tokens))
 }
 
 /// A chunk of more tokens than this is a server's slip: it must not become as many gaps.

@@ -1,5 +1,6 @@
 //! Reports in the manner of `vllm bench serve`: what is shown of the figures, and what is saved beside the run's log.
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -19,10 +20,13 @@ pub struct Vllm {
     /// Whether reports name a tokenizer: the plan's, else the model (default: true).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokenizer_id: Option<bool>,
+    /// What reports call the number of prompts, where requests bear several: as it was asked for (default: the number of requests).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub num_prompts: Option<NonZeroU64>,
     /// A word for this run, in the result and in its file's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
-    /// Further entries of the result: names and texts.
+    /// Further entries of the result: names and texts, no secrets.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
     /// Metrics to show: `ttft`, `tpot`, `itl`, `e2el`, `client_queue_time`, `e2el_including_client_queue` (default: `ttft`,
@@ -62,7 +66,7 @@ pub struct Save {
     /// The folder (default: the current one).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dir: Option<PathBuf>,
-    /// The file's name (default: made of label, rate, model and time).
+    /// The file's name (default: made of label, rate, model and time). Several points are added to it, with `append`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub filename: Option<String>,
     /// Add to the file, in place of replacing it (default: false).

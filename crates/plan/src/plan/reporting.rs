@@ -1,5 +1,6 @@
 //! Whose reports are written, and what they are told beside the figures.
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -24,6 +25,8 @@ pub struct Vllm {
     pub model_id: Option<String>,
     /// Whether they name a tokenizer.
     pub tokenizer_id: bool,
+    /// What they call the number of prompts. `None`: the number of requests.
+    pub num_prompts: Option<NonZeroU64>,
     /// A word for this run.
     pub label: Option<String>,
     /// Further entries of the result, in this order.
@@ -67,6 +70,7 @@ impl Vllm {
             backend: Some(self.backend.clone()),
             model_id: self.model_id.clone(),
             tokenizer_id: Some(self.tokenizer_id),
+            num_prompts: self.num_prompts,
             label: self.label.clone(),
             metadata: self.metadata.iter().map(metadata).collect(),
             percentile_metrics: Some(self.percentile_metrics.clone()),

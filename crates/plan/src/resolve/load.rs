@@ -10,7 +10,7 @@ use crate::error::PlanError;
 use crate::plan::{Pacing, Point, Ramp};
 use crate::written::{Amount, Pace, Span};
 
-use super::to_usize;
+use super::fit::to_usize;
 
 /// The points of the sweep; the first begins at `offset` of the dataset.
 pub(super) fn points(

@@ -12,7 +12,8 @@ use crate::error::{PlanError, known_words};
 use crate::plan::{Dataset, Fit, Prompts, Source, Template, Text};
 use crate::secret::refuse_secrets;
 
-use super::{Environment, utf8};
+use super::fit::utf8;
+use crate::environment::Environment;
 
 /// The prompts; `typed` is what the URL, as it was typed, leads to.
 pub(super) fn resolve(

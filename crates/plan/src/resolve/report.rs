@@ -1,18 +1,22 @@
 //! Whose reports are written, and whether what they are told makes sense.
 
+use std::num::NonZeroU64;
+
 use serde_json::{Map, Value};
 use tokometer_wire::Answers;
 
 use crate::config;
 use crate::error::{PlanError, known_words};
 use crate::plan::{Reporting, Save, Target, Vllm};
+use crate::secret::names_a_secret;
 
-use super::utf8;
+use super::fit::utf8;
 
-/// Whose reports are written.
+/// Whose reports are written, of so many points.
 pub(super) fn resolve(
     config: Option<config::Vllm>,
     target: &Target,
+    points: usize,
 ) -> Result<Reporting, PlanError> {
     let Some(config) = config else { return Ok(Reporting::Evalscope) };
     let api = target.api.0;
@@ -25,12 +29,13 @@ pub(super) fn resolve(
         backend: config.backend.unwrap_or_else(|| api.name().to_owned()),
         model_id: config.model_id,
         tokenizer_id: config.tokenizer_id.unwrap_or(true),
+        num_prompts: prompts(config.num_prompts, points)?,
         label: config.label,
         metadata: metadata(config.metadata)?,
         percentile_metrics: metrics(config.percentile_metrics.unwrap_or_else(shown))?,
         percentiles: percentiles(config.percentiles.unwrap_or_else(|| vec![99.0]))?,
         goodput: goodput(config.goodput)?,
-        save: config.save.map(save).transpose()?,
+        save: config.save.map(|config| save(config, points)).transpose()?,
         detailed: config.detailed.unwrap_or(false),
         pytorch_format: config.pytorch_format.unwrap_or(false),
         plot_timeline: config.plot_timeline.unwrap_or(false),
@@ -39,13 +44,35 @@ pub(super) fn resolve(
     })))
 }
 
+/// Every result shows them, so that none may be a secret.
 fn metadata(entries: Map<String, Value>) -> Result<Vec<(String, String)>, PlanError> {
-    let entry = |(name, value): (String, Value)| match value {
-        Value::String(text) => Ok((name, text)),
-        Value::Number(_) | Value::Bool(_) => Ok((name, value.to_string())),
-        _ => Err(PlanError::at(format!("output.vllm.metadata.{name}"), "must be a text")),
+    let entry = |(name, value): (String, Value)| {
+        let setting = format!("output.vllm.metadata.{name}");
+        if names_a_secret(&name) {
+            let problem = format!("{name} is what secrets are called, and results show it to all");
+            return Err(PlanError::at(setting, problem)
+                .with_hint("leave it out; if it is no secret, give it another name"));
+        }
+        match value {
+            Value::String(text) => Ok((name, text)),
+            Value::Number(_) | Value::Bool(_) => Ok((name, value.to_string())),
+            _ => Err(PlanError::at(setting, "must be a text")),
+        }
     };
     entries.into_iter().map(entry).collect()
+}
+
+/// One number cannot tell of several points.
+fn prompts(number: Option<NonZeroU64>, points: usize) -> Result<Option<NonZeroU64>, PlanError> {
+    match points {
+        0 | 1 => Ok(number),
+        _ if number.is_none() => Ok(None),
+        _ => Err(PlanError::at(
+            "output.vllm.num_prompts",
+            format!("is one number for {points} points"),
+        )
+        .with_hint("leave it out: each point then tells its own number of requests")),
+    }
 }
 
 fn metrics(names: Vec<String>) -> Result<Vec<String>, PlanError> {
@@ -92,15 +119,25 @@ fn goodput(limits: Map<String, Value>) -> Result<Vec<(String, f64)>, PlanError> 
     limits.into_iter().map(limit).collect()
 }
 
-fn save(config: config::Save) -> Result<Save, PlanError> {
+fn save(config: config::Save, points: usize) -> Result<Save, PlanError> {
+    let append = config.append.unwrap_or(false);
     if config.filename.as_ref().is_some_and(String::is_empty) {
         return Err(PlanError::at("output.vllm.save.filename", "is empty")
             .with_hint("leave it out for a name made of label, rate, model and time"));
     }
+    if let (Some(name), false, 2..) = (&config.filename, append, points) {
+        return Err(PlanError::at(
+            "output.vllm.save.filename",
+            format!("{name} would hold the last of {points} points alone"),
+        )
+        .with_hint(
+            "add append: true for all of them in one file, or leave the name out for a file each",
+        ));
+    }
     Ok(Save {
         dir: config.dir.map(|dir| utf8(dir, "output.vllm.save.dir")).transpose()?,
         filename: config.filename,
-        append: config.append.unwrap_or(false),
+        append,
     })
 }
 

@@ -11,7 +11,8 @@ use crate::secret::{Filled, names_a_secret};
 use crate::url::{Scheme, Url};
 use crate::written::{Limit, Span};
 
-use super::{Environment, utf8};
+use super::fit::utf8;
+use crate::environment::Environment;
 
 /// The target, and what its URL, as it was typed, leads to.
 pub(super) fn resolve(

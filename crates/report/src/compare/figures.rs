@@ -76,7 +76,7 @@ const WHOLE: &[(&str, &str, Better)] = &[
     ("slo_attainment", "SLO attainment (share)", Better::Higher),
     ("achieved_rate", "Achieved rate (req/s)", Better::Neither),
     ("cancelled", "Cancelled requests", Better::Neither),
-    ("prefix_cache_hit_rate", "Prefix cache hits (share)", Better::Neither),
+    ("prefix_cache_hit_rate", "Prefix cache hits (%)", Better::Neither),
     ("probe_failed", "Failed probes", Better::Lower),
     ("probe_median_e2el_ms", "Median probe E2EL (ms)", Better::Lower),
     ("probe_p99_e2el_ms", "P99 probe E2EL (ms)", Better::Lower),

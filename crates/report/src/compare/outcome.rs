@@ -66,7 +66,8 @@ impl Outcome {
             return Err(malformed("a result is a JSON object".to_owned()));
         };
         let outcome = Self { source: source.to_owned(), fields };
-        match ["completed", "duration"].into_iter().find(|key| outcome.number(key).is_none()) {
+        let stands = |key: &str| outcome.fields.get(key).is_some_and(Value::is_number);
+        match ["completed", "duration"].into_iter().find(|key| !stands(key)) {
             None => Ok(outcome),
             Some(lacking) => {
                 Err(malformed(format!("no result of a benchmark: it has no number at {lacking:?}")))
@@ -74,9 +75,10 @@ impl Outcome {
         }
     }
 
-    /// The number at a key, if there is a finite one.
+    /// The number at a key, if there is a finite one and the figure applies.
     pub fn number(&self, key: &str) -> Option<f64> {
-        self.fields.get(key)?.as_f64().filter(|value| value.is_finite())
+        let number = self.fields.get(key)?.as_f64().filter(|value| value.is_finite());
+        number.filter(|_| applies(&self.fields, key))
     }
 
     /// What stands at a key.
@@ -106,6 +108,13 @@ impl Outcome {
     }
 }
 
+/// Whether the figure at a key is one, in a result with these fields: where there is none to be told, this program writes a 0 as vLLM
+/// does, and names the key under `not_applicable`.
+pub fn applies(fields: &Map<String, Value>, key: &str) -> bool {
+    let absent = fields.get("not_applicable").and_then(Value::as_array);
+    !absent.is_some_and(|keys| keys.iter().any(|absent| absent == key))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,6 +125,15 @@ mod tests {
         assert_eq!(read(one, "a").unwrap().len(), 1);
         assert_eq!(read(&format!("[{one}, {one}]"), "a").unwrap().len(), 2);
         assert_eq!(read(&format!("{one}\n{one}\n{one}"), "a").unwrap().len(), 3);
+    }
+
+    #[test]
+    fn a_zero_for_want_of_a_figure_is_no_number() {
+        let text = r#"{"completed": 0, "duration": 0.0, "mean_ttft_ms": 0.0, "not_applicable": ["duration", "mean_ttft_ms"]}"#;
+        let outcome = read(text, "a").unwrap().remove(0);
+        let numbers = ["mean_ttft_ms", "duration", "completed"].map(|key| outcome.number(key));
+        assert_eq!(numbers, [None, None, Some(0.0)]);
+        assert_eq!(outcome.figures().map(|figure| figure.key).collect::<Vec<_>>(), ["completed"]);
     }
 
     #[test]

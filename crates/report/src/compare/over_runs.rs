@@ -26,8 +26,9 @@ pub fn over_runs(runs: &[Outcome]) -> Vec<(String, f64)> {
     columns
 }
 
-/// A table of combinations, each with its runs: the figures most looked at, as mean ± half of the 95 % confidence interval.
-pub fn overview(combinations: &[(String, Vec<Outcome>)]) -> String {
+/// A table of combinations, each with its runs: how many of their requests failed, whether the client kept up, and the figures most
+/// looked at, as mean ± half of the 95 % confidence interval.
+pub fn overview(combinations: &[(String, &[Outcome])]) -> String {
     let has = |key: &&&str| combinations.iter().any(|(_, runs)| sample(runs, key).is_some());
     let keys: Vec<&str> = SHOWN.iter().filter(has).copied().collect();
     let headings: Vec<String> = keys
@@ -35,13 +36,48 @@ pub fn overview(combinations: &[(String, Vec<Outcome>)]) -> String {
         .filter_map(|key| figure(key))
         .map(|figure| figure.title.replacen(" (", "\n(", 1))
         .collect();
-    let mut columns = vec![Column::left("Combination"), Column::right("Runs")];
+    let told = combinations.iter().flat_map(|(_, runs)| *runs).any(|run| verdict(run).is_some());
+    let mut columns =
+        vec![Column::left("Combination"), Column::right("Runs"), Column::right("Failed")];
+    columns.extend(told.then(|| Column::left("Verdict")));
     columns.extend(headings.iter().map(|heading| Column::right(heading)));
-    let row = |(name, runs): &(String, Vec<Outcome>)| {
+    let row = |(name, runs): &(String, &[Outcome])| {
         let figures = keys.iter().map(|key| cell(runs, key));
-        [quoted(name, 60), runs.len().to_string()].into_iter().chain(figures).collect()
+        let about = [quoted(name, 60), runs.len().to_string(), failed(runs)];
+        about.into_iter().chain(told.then(|| verdicts(runs))).chain(figures).collect()
     };
     outline(&columns, &combinations.iter().map(row).collect::<Vec<_>>())
+}
+
+/// Failed requests of all runs together: `19 of 150`.
+fn failed(runs: &[Outcome]) -> String {
+    let sum = |key| runs.iter().filter_map(|run| run.number(key)).sum::<f64>();
+    match sum("failed") {
+        0.0 => "0".to_owned(),
+        failed => format!("{failed} of {}", failed + sum("completed")),
+    }
+}
+
+/// What this program said of itself: the verdict of every run, or how many have which.
+fn verdicts(runs: &[Outcome]) -> String {
+    let mut counts: Vec<(String, usize)> = Vec::new();
+    for verdict in runs.iter().map(|run| verdict(run).unwrap_or_else(|| ABSENT.to_owned())) {
+        match counts.iter_mut().find(|(known, _)| *known == verdict) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((verdict, 1)),
+        }
+    }
+    match counts.as_slice() {
+        [(only, _)] => only.clone(),
+        _ => {
+            let counts = counts.iter().map(|(verdict, count)| format!("{count} {verdict}"));
+            counts.collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
+fn verdict(run: &Outcome) -> Option<String> {
+    Some(run.field("verdict")?.get("kind")?.as_str()?.replace('_', "-"))
 }
 
 fn cell(runs: &[Outcome], key: &str) -> String {
@@ -98,19 +134,47 @@ mod tests {
     }
 
     #[test]
-    fn an_overview_has_a_row_a_combination() {
+    fn a_figure_that_does_not_apply_to_a_run_has_no_mean() {
+        let value = json!({"completed": 5, "duration": 1.0, "output_throughput": 0.0, "not_applicable": ["output_throughput"]});
+        let none = Outcome::of(value, "x").unwrap();
+        let columns = over_runs(&[run(10.0), none]);
+        assert!(columns.iter().all(|(key, _)| !key.starts_with("output_throughput")));
+    }
+
+    #[test]
+    fn an_overview_tells_of_failed_requests_and_of_a_client_that_was_too_slow() {
+        let of = |failed: u32, kind: &str| {
+            let value = json!({"completed": 5, "duration": 1.0, "failed": failed, "verdict": {"kind": kind}});
+            Outcome::of(value, "x").unwrap()
+        };
         let combinations = [
-            ("tp=1".to_owned(), vec![run(10.0), run(12.0), run(14.0)]),
-            ("tp=2".to_owned(), vec![run(30.0)]),
+            ("a".to_owned(), &[of(3, "valid"), of(0, "client_limited")][..]),
+            ("b".to_owned(), &[of(0, "valid"), of(0, "valid")][..]),
         ];
         insta::assert_snapshot!(overview(&combinations), @r"
-            ┌─────────────┬──────┬───────────────┐
-            │ Combination │ Runs │ Output tokens │
-            │             │      │       (tok/s) │
-            ├─────────────┼──────┼───────────────┤
-            │ tp=1        │    3 │     12 ± 4.97 │
-            │ tp=2        │    1 │            30 │
-            └─────────────┴──────┴───────────────┘
+            ┌─────────────┬──────┬─────────┬───────────────────────────┐
+            │ Combination │ Runs │  Failed │ Verdict                   │
+            ├─────────────┼──────┼─────────┼───────────────────────────┤
+            │ a           │    2 │ 3 of 13 │ 1 valid, 1 client-limited │
+            │ b           │    2 │       0 │ valid                     │
+            └─────────────┴──────┴─────────┴───────────────────────────┘
+            ");
+    }
+
+    #[test]
+    fn an_overview_has_a_row_a_combination() {
+        let combinations = [
+            ("tp=1".to_owned(), &[run(10.0), run(12.0), run(14.0)][..]),
+            ("tp=2".to_owned(), &[run(30.0)][..]),
+        ];
+        insta::assert_snapshot!(overview(&combinations), @r"
+            ┌─────────────┬──────┬────────┬───────────────┐
+            │ Combination │ Runs │ Failed │ Output tokens │
+            │             │      │        │       (tok/s) │
+            ├─────────────┼──────┼────────┼───────────────┤
+            │ tp=1        │    3 │      0 │     12 ± 4.97 │
+            │ tp=2        │    1 │      0 │            30 │
+            └─────────────┴──────┴────────┴───────────────┘
             ");
     }
 }

@@ -103,7 +103,7 @@ pub(crate) fn notes(sides: &[Side; 2], settings: &[Setting]) -> Vec<String> {
 }
 
 /// Whether the client that measured was too slow, by its own verdict. Only results of this program have one.
-fn is_client_limited(run: &Outcome) -> bool {
+pub fn is_client_limited(run: &Outcome) -> bool {
     let verdict = run.field("verdict");
     let told =
         verdict.and_then(|verdict| verdict.as_str().or_else(|| verdict.get("kind")?.as_str()));

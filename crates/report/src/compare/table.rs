@@ -1,5 +1,7 @@
 //! A comparison for people.
 
+use tokometer_metrics::compare::{FEWEST_BEYOND, FEWEST_REQUESTS};
+
 use super::{Basis, Comparison, Row, Verdict};
 use crate::Style;
 use crate::grid::{Column, Tone, outline, toned};
@@ -83,6 +85,7 @@ fn cells(row: &Row) -> Vec<String> {
         Verdict::Worse => "▼ worse",
         Verdict::Differs => "≠ differs",
         Verdict::NoneShown => "no difference shown",
+        Verdict::Unknown if row.too_few.is_some() => "cannot tell †",
         Verdict::Unknown => "cannot tell",
     };
     vec![
@@ -136,7 +139,22 @@ fn explanation(comparison: &Comparison) -> String {
              rather than too wide.",
         ));
     }
-    if comparison.rows.iter().all(|row| row.confidence.is_none()) {
+    let mut reasons: Vec<String> = Vec::new();
+    for reason in comparison.rows.iter().filter_map(Row::why_unknown) {
+        if !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    }
+    if !reasons.is_empty() {
+        text.push_str(&paragraph(
+            "† ",
+            &format!(
+                "cannot tell: {}. A bootstrap takes {FEWEST_REQUESTS} requests a side, of which {FEWEST_BEYOND} reach the percentile.",
+                reasons.join(", ")
+            ),
+        ));
+    }
+    if reasons.is_empty() && comparison.rows.iter().all(|row| row.confidence.is_none()) {
         let both_single = comparison.runs == [1, 1];
         text.push_str(match both_single {
             true => {

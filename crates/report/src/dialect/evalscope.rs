@@ -9,6 +9,7 @@ mod files;
 mod point;
 mod recommend;
 mod run;
+mod wording;
 
 pub use files::{write_point, write_run};
 pub use point::point_text;

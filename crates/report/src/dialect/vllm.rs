@@ -6,6 +6,7 @@
 
 mod arguments;
 mod beyond;
+mod case;
 mod console;
 mod date;
 mod files;
@@ -14,6 +15,7 @@ mod pytorch;
 mod ramp;
 mod requests;
 mod result;
+mod spreads;
 mod stats;
 mod timeline;
 
@@ -32,11 +34,11 @@ use crate::dialect::Told;
 use crate::json;
 use crate::prose::paragraph;
 
-/// The console's text at the end of a point: vLLM's block, and behind it what it leaves out. Where the log's header does not hold this
+/// The console's text at the end of a point: vLLM's block, and behind it what it leaves out. Where the log does not hold this
 /// dialect's arguments, the figures are told as if nothing but vLLM's defaults had been asked for.
 pub fn point_text(told: &Told<'_>, style: Style) -> String {
-    let arguments = Arguments::of(told.header).unwrap_or_default();
-    console::point_text(&result::Case::of(told, &arguments), style)
+    let arguments = Arguments::of(told.header, &told.log.point).unwrap_or_default();
+    console::point_text(&case::Case::of(told, &arguments), style)
 }
 
 /// Writes the file of the whole run into its folder: our own `summary.json`.

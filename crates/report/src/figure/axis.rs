@@ -91,12 +91,13 @@ impl Scale {
         }
     }
 
-    /// About `wanted` round values within the extent, ascending, each with its text.
-    pub(crate) fn ticks(self, extent: Extent, wanted: usize) -> Vec<Tick> {
+    /// About `wanted` round values within the extent, ascending, each with its text; of an axis of whole numbers only such.
+    pub(crate) fn ticks(self, extent: Extent, wanted: usize, whole: bool) -> Vec<Tick> {
         let spans_much = extent.low > 0.0 && extent.high >= 6.0 * extent.low;
         match self {
             Self::Log if spans_much => logarithmic(extent, wanted),
-            _ => even(extent, wanted),
+            Self::Sqrt => of_roots(extent, wanted, whole),
+            _ => even(extent, wanted, whole),
         }
     }
 
@@ -165,12 +166,13 @@ impl Extent {
 }
 
 /// Round values at even distances.
-fn even(extent: Extent, wanted: usize) -> Vec<Tick> {
+fn even(extent: Extent, wanted: usize, whole: bool) -> Vec<Tick> {
     let length = extent.high - extent.low;
     if !(length.is_finite() && length > 0.0) {
         return Vec::new();
     }
     let step = round_step(length / wanted.max(1) as f64);
+    let step = if whole { step.max(1.0) } else { step };
     let first = (extent.low / step - 1e-9).ceil();
     let last = (extent.high / step + 1e-9).floor();
     if !(last - first).is_finite() || last - first > 1_000.0 {
@@ -214,6 +216,44 @@ fn logarithmic(extent: Extent, wanted: usize) -> Vec<Tick> {
     values.into_iter().map(|value| Tick { value, text: text(value, value, value) }).collect()
 }
 
+/// Of each part of an axis of roots the roundest value, where it is not too near the one before, so that they are about evenly far.
+fn of_roots(extent: Extent, wanted: usize, whole: bool) -> Vec<Tick> {
+    let (low, high) = (extent.low.max(0.0).sqrt(), extent.high.max(0.0).sqrt());
+    let part = (high - low) / wanted.max(1) as f64;
+    if !(part.is_finite() && part > 0.0) {
+        return Vec::new();
+    }
+    let near = |place: f64| {
+        let ends = ((place - part / 2.0).max(0.0).powi(2), (place + part / 2.0).powi(2));
+        roundest(ends, whole).filter(|&value| extent.holds(value))
+    };
+    let mut values: Vec<f64> = Vec::new();
+    for value in (0..=wanted).filter_map(|index| near(low + index as f64 * part)) {
+        let is_apart = |before: &f64| value.sqrt() - before.sqrt() >= 0.6 * part;
+        if values.last().is_none_or(is_apart) {
+            values.push(value);
+        }
+    }
+    values.into_iter().map(|value| Tick { value, text: text(value, value, extent.high) }).collect()
+}
+
+/// The multiple of 1, 2 or 5 times the largest power of ten that lies between the ends, the nearest to their middle.
+fn roundest((low, high): (f64, f64), whole: bool) -> Option<f64> {
+    if low <= 0.0 {
+        return Some(0.0);
+    }
+    let middle = f64::midpoint(low, high);
+    let largest = high.log10().floor() as i32;
+    let steps = (largest - 3..=largest)
+        .rev()
+        .flat_map(|power| [5.0, 2.0, 1.0].map(|digit| digit * 10_f64.powi(power)));
+    steps.filter(|&step| !whole || step >= 1.0).find_map(|step| {
+        let nearest = ((middle / step).round() * step).max(step);
+        let next = (low / step).ceil() * step;
+        [nearest, next].into_iter().find(|value| (low..=high).contains(value))
+    })
+}
+
 /// A value on an axis whose values are `step` apart and reach up to `largest`.
 fn text(value: f64, step: f64, largest: f64) -> String {
     if value == 0.0 {
@@ -254,7 +294,7 @@ mod tests {
     use super::*;
 
     fn texts(scale: Scale, low: f64, high: f64, wanted: usize) -> Vec<String> {
-        scale.ticks(Extent { low, high }, wanted).into_iter().map(|tick| tick.text).collect()
+        scale.ticks(Extent { low, high }, wanted, false).into_iter().map(|tick| tick.text).collect()
     }
 
     #[test]
@@ -274,6 +314,27 @@ mod tests {
         assert_eq!(texts(Scale::Log, 0.9, 120.0, 8), ["1", "2", "5", "10", "20", "50", "100"]);
         assert_eq!(texts(Scale::Log, 0.9, 1.2e4, 6), ["1", "10", "100", "1,000", "10,000"]);
         assert_eq!(texts(Scale::Log, 0.01, 1e9, 4), ["0.01", "10", "10,000", "10M"]);
+    }
+
+    #[test]
+    fn an_axis_of_whole_numbers_has_no_halves() {
+        let texts = |scale: Scale, low, high| -> Vec<String> {
+            let ticks = scale.ticks(Extent { low, high }, 9, true);
+            ticks.into_iter().map(|tick| tick.text).collect()
+        };
+        assert_eq!(texts(Scale::Linear, 0.0, 4.2), ["0", "1", "2", "3", "4"]);
+        assert_eq!(texts(Scale::Log, 0.9, 4.4), ["1", "2", "3", "4"]);
+        assert_eq!(texts(Scale::Sqrt, 0.8, 4.4), ["1", "2", "3", "4"]);
+    }
+
+    #[test]
+    fn an_axis_of_roots_is_marked_where_small_values_lie_too() {
+        assert_eq!(texts(Scale::Sqrt, 0.0, 150.0, 5), ["0", "10", "50", "100", "150"]);
+        let texts = texts(Scale::Sqrt, 0.9, 220.0, 9);
+        let below_ten = texts.iter().filter(|text| text.parse::<f64>().unwrap() < 10.0).count();
+        assert!(below_ten >= 1, "{texts:?}");
+        let whole = Scale::Sqrt.ticks(Extent { low: 0.85, high: 9.0 }, 10, true);
+        assert!(whole.len() >= 6, "{whole:?}");
     }
 
     #[test]

@@ -62,6 +62,11 @@ impl Look {
         Self { colour: Colour::Kind(n), dash: Dash::Kind(0), width: 1.6, marker: Marker::Kind(n) }
     }
 
+    /// Whether a line joins its points.
+    pub(crate) fn is_joined(self) -> bool {
+        self.dash != Dash::None
+    }
+
     /// Points alone, for comparison.
     pub const fn muted() -> Self {
         Self { colour: Colour::Muted, dash: Dash::None, width: 1.6, marker: Marker::Kind(0) }

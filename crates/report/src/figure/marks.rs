@@ -126,6 +126,40 @@ impl Marks {
         }
     }
 
+    /// How many points stand on these axes, or values, or bars.
+    pub(crate) fn drawn(&self, x: &Axis, y: &Axis) -> usize {
+        match self {
+            Self::Series(series) => {
+                let points: usize = series.iter().map(|series| series.points.len()).sum();
+                points - self.left_out(x, y)
+            }
+            Self::Histogram(histogram) => histogram.values.len() - self.left_out(x, y),
+            Self::Stacked(layers) => bars(layers),
+        }
+    }
+
+    /// Whether only whole numbers stand on the axis at the bottom, and on that at the left: such an axis has no halves.
+    pub(crate) fn whole(&self, x: &Axis, y: &Axis) -> (bool, bool) {
+        let whole = |value: f64| value.fract() == 0.0;
+        match self {
+            Self::Series(series) => {
+                let points = series.iter().flat_map(|series| &series.points);
+                let drawn = points.filter(|point| x.bears(point.x) && y.bears(point.y));
+                drawn.fold((true, true), |(across, up), point| {
+                    (across && whole(point.x), up && whole(point.y))
+                })
+            }
+            Self::Histogram(histogram) => {
+                let mut finite = histogram.values.iter().filter(|value| value.is_finite());
+                (finite.all(|value| whole(*value)), true)
+            }
+            Self::Stacked(layers) => {
+                let mut heights = layers.iter().flat_map(|layer| &layer.heights);
+                (true, heights.all(|height| whole(*height)))
+            }
+        }
+    }
+
     /// What they span on the axes, of what can stand on them: at the bottom, then at the left. `None` where there is nothing.
     pub(crate) fn extent(&self, x: &Axis, y: &Axis) -> Option<(Extent, Extent)> {
         match self {

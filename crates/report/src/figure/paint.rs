@@ -1,133 +1,34 @@
-//! Ink: axes, marks, texts and the legend's entries as elements of SVG.
+//! Ink: axes, marks and texts as elements of SVG.
 
 use svg::node::element::path::Data;
 use svg::node::element::{Circle, Group, Line, Path, Rectangle};
 
+use super::labels::Labels;
 use super::letters::width;
 use super::look::{Dash, Look, Shape};
 use super::marks::{Histogram, Layer, Marks, Point, Series, bars};
-use super::paper::{self, Frame, View};
-
-/// An entry of the legend.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Key {
-    pub(crate) name: String,
-    pub(crate) look: Look,
-    /// Whether it stands for an area.
-    pub(crate) filled: bool,
-}
-
-/// A text in its place: the baseline of its first line.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Text {
-    lines: Vec<String>,
-    x: f64,
-    y: f64,
-    size: f64,
-    anchor: Anchor,
-    upwards: bool,
-    halo: bool,
-}
-
-/// Which part of a text stands at its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Anchor {
-    Start,
-    Middle,
-    End,
-}
-
-impl Text {
-    pub(crate) const TICK: f64 = 9.5;
-    pub(crate) const LABEL: f64 = 10.5;
-    pub(crate) const TITLE: f64 = 11.0;
-    pub(crate) const LEGEND: f64 = 10.0;
-    pub(crate) const NOTE: f64 = 8.5;
-    /// From line to line, in sizes.
-    pub(crate) const LEADING: f64 = 1.2;
-
-    pub(crate) fn new(text: &str, x: f64, y: f64, size: f64, anchor: Anchor) -> Self {
-        let lines = text.lines().map(str::to_owned).collect();
-        Self { lines, x, y, size, anchor, upwards: false, halo: false }
-    }
-
-    /// Read from the bottom up.
-    pub(crate) fn upwards(self) -> Self {
-        Self { upwards: true, ..self }
-    }
-
-    fn with_halo(self) -> Self {
-        Self { halo: true, ..self }
-    }
-
-    fn painted(&self) -> Group {
-        let anchor = match self.anchor {
-            Anchor::Start => "start",
-            Anchor::Middle => "middle",
-            Anchor::End => "end",
-        };
-        let mut group = Group::new();
-        for (index, line) in self.lines.iter().enumerate() {
-            let y = self.y + index as f64 * self.size * Self::LEADING;
-            let mut text = svg::node::element::Text::new(line.as_str())
-                .set("x", at(self.x))
-                .set("y", at(y))
-                .set("font-size", at(self.size))
-                .set("text-anchor", anchor)
-                .set("fill", INK);
-            if self.upwards {
-                text = text.set("transform", format!("rotate(-90 {} {})", at(self.x), at(y)));
-            }
-            if self.halo {
-                text = text
-                    .set("paint-order", "stroke")
-                    .set("stroke", "#ffffff")
-                    .set("stroke-width", "2");
-            }
-            group = group.add(text);
-        }
-        group
-    }
-}
+use super::text::{Anchor, INK, Text, at};
+use super::view::{Frame, View};
 
 /// A panel: grid, marks, axes and texts.
 pub(crate) fn panel(view: &View<'_>) -> Group {
     let group = Group::new().add(grid(view)).add(marks(view)).add(axes(view));
-    paper::titles(view).iter().fold(group, |group, text| group.add(text.painted()))
+    titles(view).iter().fold(group, |group, text| group.add(text.painted()))
 }
 
-/// The legend, from its top left corner down.
-pub(crate) fn legend(heading: Option<&str>, keys: &[Key], left: f64, top: f64) -> Group {
-    let mut group = Group::new();
-    let mut baseline = top + Text::LEGEND;
-    if let Some(heading) = heading {
-        let text = Text::new(heading, left, baseline, Text::LEGEND, Anchor::Start);
-        baseline += text.lines.len() as f64 * Text::LEGEND * Text::LEADING + 4.0;
-        group = group.add(text.painted());
-    }
-    for key in keys {
-        let text = Text::new(&key.name, left + SWATCH, baseline, Text::LEGEND, Anchor::Start);
-        let middle = baseline - 0.35 * Text::LEGEND;
-        group = group.add(swatch(key, left, middle)).add(text.painted());
-        baseline += text.lines.len() as f64 * Text::LEGEND * Text::LEADING + 4.0;
-    }
-    group
-}
-
-fn swatch(key: &Key, left: f64, middle: f64) -> Group {
-    let right = left + SWATCH - 8.0;
-    if key.filled {
-        let area = Rectangle::new()
-            .set("x", at(left + 6.0))
-            .set("y", at(middle - 5.0))
-            .set("width", at(right - left - 8.0))
-            .set("height", at(10.0))
-            .set("fill", key.look.colour.css());
-        return Group::new().add(area);
-    }
-    let ends = [(left, middle), (right, middle)];
-    let group = Group::new().add(line(&ends, key.look));
-    add_marker(group, key.look, (f64::midpoint(left, right), middle))
+/// The texts around a frame, each at the middle of its side.
+fn titles(view: &View<'_>) -> Vec<Text> {
+    let Frame { left, top, right, bottom } = view.frame;
+    let (middle, centre) = (f64::midpoint(left, right), f64::midpoint(top, bottom));
+    let lines = view.panel.title.lines().count() as f64;
+    let first = top - 6.0 - (lines - 1.0).max(0.0) * Text::TITLE * Text::LEADING;
+    let widest = view.y_ticks.iter().map(|tick| width(&tick.text, Text::TICK)).fold(0.0, f64::max);
+    vec![
+        Text::new(&view.panel.title, middle, first, Text::TITLE, Anchor::Middle),
+        Text::new(&view.panel.x.label, middle, bottom + 34.0, Text::LABEL, Anchor::Middle),
+        Text::new(&view.panel.y.label, left - widest - 16.0, centre, Text::LABEL, Anchor::Middle)
+            .upwards(),
+    ]
 }
 
 fn grid(view: &View<'_>) -> Group {
@@ -197,15 +98,10 @@ fn marks(view: &View<'_>) -> Group {
 
 fn all_series(view: &View<'_>, all: &[Series]) -> Group {
     let mut group = Group::new();
-    let mut notes = Notes { frame: view.frame, taken: Vec::new() };
     let drawn = |point: &&Point| view.panel.x.bears(point.x) && view.panel.y.bears(point.y);
     let place = |point: &Point| (view.across(point.x), view.up(point.y));
     for series in all {
         let places: Vec<_> = series.points.iter().filter(drawn).map(place).collect();
-        notes.taken.extend(places.iter().map(|&(x, y)| Frame::around(x, y, 3.5)));
-        if series.look.dash != Dash::None {
-            notes.taken.extend(places.windows(2).flat_map(along));
-        }
         group = group.add(line(&places, series.look));
         for point in series.points.iter().filter(drawn) {
             group = add_error_bar(group, view, series.look, point);
@@ -214,21 +110,21 @@ fn all_series(view: &View<'_>, all: &[Series]) -> Group {
             group = add_marker(group, series.look, at);
         }
     }
-    for point in all.iter().flat_map(|series| &series.points).filter(drawn) {
-        if let Some(label) = &point.label {
-            group = group.add(notes.placed(label, place(point)).painted());
-        }
-    }
-    group
+    let labels = Labels::of(view).placed;
+    let leaders = labels.iter().filter_map(|label| label.leader);
+    let group = leaders.fold(group, |group, ends| group.add(leader(ends)));
+    labels.iter().fold(group, |group, label| group.add(label.text.painted()))
 }
 
-/// Small places along the line from the one to the other, for labels to keep clear of.
-fn along(ends: &[(f64, f64)]) -> Vec<Frame> {
-    let [(x1, y1), (x2, y2)] = [ends[0], ends[1]];
-    let steps = ((x2 - x1).hypot(y2 - y1) / 5.0).ceil().clamp(1.0, 400.0) as usize;
-    let part = |step: usize| step as f64 / steps as f64;
-    let place = |part: f64| Frame::around(x1 + (x2 - x1) * part, y1 + (y2 - y1) * part, 2.0);
-    (1..steps).map(|step| place(part(step))).collect()
+/// From a point to its label.
+fn leader([(x1, y1), (x2, y2)]: [(f64, f64); 2]) -> Line {
+    Line::new()
+        .set("x1", at(x1))
+        .set("y1", at(y1))
+        .set("x2", at(x2))
+        .set("y2", at(y2))
+        .set("stroke", LEADER)
+        .set("stroke-width", "0.6")
 }
 
 fn add_error_bar(group: Group, view: &View<'_>, look: Look, point: &Point) -> Group {
@@ -251,7 +147,7 @@ fn add_error_bar(group: Group, view: &View<'_>, look: Look, point: &Point) -> Gr
     group.add(path)
 }
 
-fn line(places: &[(f64, f64)], look: Look) -> Group {
+pub(super) fn line(places: &[(f64, f64)], look: Look) -> Group {
     let group = Group::new();
     let (Dash::Kind(_), [first, rest @ ..]) = (look.dash, places) else { return group };
     let data = rest
@@ -271,7 +167,7 @@ fn line(places: &[(f64, f64)], look: Look) -> Group {
     group.add(path)
 }
 
-fn add_marker(group: Group, look: Look, (x, y): (f64, f64)) -> Group {
+pub(super) fn add_marker(group: Group, look: Look, (x, y): (f64, f64)) -> Group {
     let Some(shape) = look.marker.shape() else { return group };
     let colour = look.colour.css();
     let area = |corners: &[(f64, f64)]| {
@@ -368,59 +264,6 @@ fn steps<'a>(
     })
 }
 
-/// Labels of points, each put where it covers least.
-struct Notes {
-    frame: Frame,
-    /// What is there already.
-    taken: Vec<Frame>,
-}
-
-impl Notes {
-    fn placed(&mut self, label: &str, (x, y): (f64, f64)) -> Text {
-        let wide = width(label, Text::NOTE);
-        let lines = label.lines().count().max(1) as f64;
-        let high = lines * Text::NOTE * Text::LEADING;
-        let mut best: Option<(f64, Frame)> = None;
-        for (step, distance) in [4.0, 10.0, 18.0, 28.0].into_iter().enumerate() {
-            for (turn, (right, down)) in DIRECTIONS.into_iter().enumerate() {
-                let (left, top) = (
-                    x + right * distance + (right - 1.0) * wide / 2.0,
-                    y + down * distance + (down - 1.0) * high / 2.0,
-                );
-                let spot = Frame { left, top, right: left + wide, bottom: top + high };
-                let covered: f64 = self.taken.iter().map(|taken| taken.covered(spot)).sum();
-                let outside = wide * high - self.frame.covered(spot);
-                // Nearer places, and those tried earlier, win where nothing is covered.
-                let cost = covered + 4.0 * outside + 25.0 * step as f64 + turn as f64;
-                if best.is_none_or(|(least, _)| cost < least) {
-                    best = Some((cost, spot));
-                }
-            }
-        }
-        let spot = best.map_or(Frame::around(x, y, 0.0), |(_, spot)| spot);
-        self.taken.push(spot);
-        Text::new(label, spot.left, spot.top + Text::NOTE, Text::NOTE, Anchor::Start).with_halo()
-    }
-}
-
-impl Frame {
-    const fn around(x: f64, y: f64, reach: f64) -> Self {
-        Self { left: x - reach, top: y - reach, right: x + reach, bottom: y + reach }
-    }
-
-    /// The area that both have.
-    fn covered(&self, other: Self) -> f64 {
-        let wide = self.right.min(other.right) - self.left.max(other.left);
-        let high = self.bottom.min(other.bottom) - self.top.max(other.top);
-        wide.max(0.0) * high.max(0.0)
-    }
-}
-
-/// A length with as many digits as can be seen.
-pub(crate) fn at(length: f64) -> String {
-    crate::number::shortest(length, 2)
-}
-
 fn round(length: f64) -> f32 {
     ((length * 100.0).round() / 100.0) as f32
 }
@@ -429,22 +272,7 @@ fn rounded((x, y): (f64, f64)) -> (f32, f32) {
     (round(x), round(y))
 }
 
-/// Where a label may stand beside its point: to the right and down, in the order in which they are tried.
-const DIRECTIONS: [(f64, f64); 8] = [
-    (1.0, -1.0),
-    (1.0, 1.0),
-    (-1.0, -1.0),
-    (-1.0, 1.0),
-    (1.0, 0.0),
-    (-1.0, 0.0),
-    (0.0, -1.0),
-    (0.0, 1.0),
-];
-
-/// What the sample of an entry of the legend takes, with the gap behind it.
-pub(crate) const SWATCH: f64 = 34.0;
-
-const INK: &str = "#262626";
+const LEADER: &str = "#7a7a7a";
 
 const GRID: &str = "#dedede";
 

@@ -15,6 +15,7 @@ fn one_panel(series: Vec<Series>) -> Figure {
         marks: Marks::Series(series),
     };
     Figure {
+        title: String::new(),
         panels: vec![panel],
         columns: 1,
         panel: Size { width: 4.0, height: 3.0 },
@@ -51,6 +52,16 @@ fn a_legend_widens_the_figure_and_names_each_series_once() {
     assert!(plain.contains("viewBox=\"0 0 288 216\""), "{plain}");
     assert!(!svg.contains("viewBox=\"0 0 288 216\""));
     assert_eq!((svg.matches("\na\n</text>").count(), svg.matches("\nb\n</text>").count()), (1, 1));
+}
+
+#[test]
+fn a_title_stands_over_the_panels_and_makes_the_figure_higher() {
+    let plain = one_panel(vec![]).svg();
+    let titled = Figure { title: "tp=2".to_owned(), ..one_panel(vec![]) }.svg();
+    assert!(
+        plain.contains("viewBox=\"0 0 288 216\"") && !titled.contains("viewBox=\"0 0 288 216\"")
+    );
+    assert!(titled.contains("\ntp=2\n</text>"), "{titled}");
 }
 
 #[test]
@@ -142,6 +153,7 @@ fn gallery() -> Vec<(&'static str, Figure)> {
         marks: Marks::Series(series.clone()),
     };
     let facets = Figure {
+        title: "tp=2".into(),
         panels: vec![
             panel("model=a\ndataset=random", Scale::Linear),
             panel("model=b", Scale::Linear),

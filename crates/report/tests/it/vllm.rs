@@ -82,6 +82,7 @@ fn asking(point: PointLog, change: impl FnOnce(&mut Arguments)) -> RunLog {
     let mut log = runs::run(vec![point]);
     log.header.dialect = "vllm".into();
     log.header.arguments = arguments.to_value();
+    log.points[0].point.arguments = arguments.to_value();
     log
 }
 
@@ -200,7 +201,7 @@ fn the_same_moments_give_vllm_s_block() {
 #[test]
 fn without_details_the_file_tells_of_no_single_request_but_latencies_and_waits() {
     let mut log = replayed();
-    log.header.arguments["save_detailed"] = json!(false);
+    log.points[0].point.arguments["save_detailed"] = json!(false);
     let result = result(&log);
     let lists = result.iter().filter(|(_, value)| value.as_array().is_some_and(|l| l.len() == 64));
     assert_eq!(
@@ -277,7 +278,7 @@ fn the_block_is_never_coloured() {
 #[test]
 fn a_failed_request_has_its_place_in_every_list() {
     let mut log = eventful();
-    log.header.arguments["save_detailed"] = json!(true);
+    log.points[0].point.arguments["save_detailed"] = json!(true);
     let result = result(&log);
     let of = |key: &str| result[key].as_array().unwrap()[7].clone();
     assert_eq!(result["errors"].as_array().unwrap().len(), 20);
@@ -363,6 +364,24 @@ fn requests_for_a_result_have_no_first_token_to_time() {
 }
 
 #[test]
+fn chunks_of_several_tokens_are_told_only_where_the_itl_is_shown() {
+    let told = |metrics: &[&str]| {
+        let mut point = runs::closed(1, 2, |_| Service::of(100.0, 20.0, 8));
+        for record in &mut point.records {
+            record.output_tokens = Some(OutputTokens { count: 32, source: TokenSource::Usage });
+        }
+        let log = asking(point, |asked| {
+            asked.percentile_metrics = metrics.iter().map(|&name| name.to_owned()).collect();
+        });
+        let told = "so the ITL shown";
+        let notes = result(&log)["notes"].to_string().contains(told);
+        (text(&log, Style::Plain).replace('\n', " ").replace("   ", " ").contains(told), notes)
+    };
+    assert_eq!(told(&["ttft", "itl"]), (true, true));
+    assert_eq!(told(&["ttft", "e2el"]), (false, false));
+}
+
+#[test]
 fn where_nothing_succeeded_the_block_says_so_and_the_file_names_the_zeros() {
     let log = asking(
         runs::closed(2, 4, |_| Service::failing(1.0, FailureKind::ConnectRefused, "refused")),
@@ -379,7 +398,7 @@ fn where_nothing_succeeded_the_block_says_so_and_the_file_names_the_zeros() {
 #[test]
 fn waiting_for_a_place_is_told_where_nobody_asked_for_it() {
     let mut log = eventful();
-    log.header.arguments["percentile_metrics"] = json!(["ttft"]);
+    log.points[0].point.arguments["percentile_metrics"] = json!(["ttft"]);
     let text = text(&log, Style::Plain);
     let told = text.split("Client-side queueing: ").nth(1).unwrap().split("\n\n").next().unwrap();
     let words: Vec<&str> = told.split_whitespace().collect();
@@ -406,7 +425,7 @@ fn a_ramp_tells_when_it_reached_each_rate() {
     let mut point = runs::closed(4, 6, |_| Service::of(10.0, 1.0, 4));
     point.end.as_mut().unwrap().measured_from = Some(runs::ms(500.0));
     let log = asking(point, |asked| {
-        asked.ramp_up = Some(RampUp { strategy: Strategy::Linear, start_rps: 1, end_rps: 3 });
+        asked.ramp_up = Some(RampUp { strategy: Strategy::Linear, start_rps: 1.0, end_rps: 3.0 });
     });
     let result = result(&log);
     // On average 2 per second: six requests take 3 s.
@@ -431,25 +450,66 @@ fn nothing_is_saved_unasked() {
 #[test]
 fn results_are_overwritten_or_appended_as_asked() {
     let folder = tempfile::tempdir().unwrap();
-    let asked = |append: bool| {
+    let asked = |append: bool, name: Option<&str>| {
         let results = folder.path().join("made/for/it");
-        let mut log = asking(runs::closed(1, 2, |_| Service::of(10.0, 1.0, 4)), |asked| {
+        let log = asking(runs::closed(1, 2, |_| Service::of(10.0, 1.0, 4)), |asked| {
             asked.save_result = true;
             asked.append_result = append;
             asked.result_dir = Some(results);
+            asked.result_filename = name.map(str::to_owned);
             asked.label = Some("é".into());
         });
-        log.points[0].point.seed = 1;
         saved(&log).unwrap()
     };
-    let path = asked(false);
-    assert_eq!(asked(false), path);
+    assert_eq!(asked(false, Some("r.json")), asked(false, Some("r.json")));
+    let path = asked(false, None);
     assert_eq!(path.file_name().unwrap(), "é-infqps-tiny-qwen-20260102-110437.json");
     let once = fs::read_to_string(&path).unwrap();
-    asked(true);
+    assert_eq!(fs::read_to_string(asked(false, Some("r.json"))).unwrap(), once);
+    assert_eq!(asked(true, None), path);
     let twice = fs::read_to_string(&path).unwrap();
     assert_eq!(twice, format!("{once}\n{once}"));
     assert!(once.starts_with("{\"date\": \"20260102-110437\", \"endpoint_type\": "), "{once}");
+}
+
+#[test]
+fn every_point_is_reported_by_its_own_arguments_in_a_file_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let points = [(1, 2), (2, 4), (2, 6)].map(|(places, requests)| {
+        let mut point = runs::closed(places, requests, |_| Service::of(10.0, 1.0, 4));
+        let arguments = Arguments {
+            model_id: "m".into(),
+            num_prompts: requests,
+            max_concurrency: Some(places as u64),
+            save_result: true,
+            plot_dataset_stats: true,
+            result_dir: Some(folder.path().into()),
+            ..Arguments::default()
+        };
+        point.point.arguments = arguments.to_value();
+        point
+    });
+    let mut log = asking(points[0].clone(), |asked| asked.num_prompts = 77);
+    let names = points.map(|point| {
+        log.points[0] = point;
+        let path = saved(&log).unwrap();
+        assert_eq!(read(&path)["num_prompts"], log.points[0].point.requests);
+        assert_eq!(result(&log)["max_concurrency"], json!(log.points[0].point.concurrency));
+        let beside = path.with_extension("dataset_stats.png");
+        assert!(beside.is_file(), "{}", beside.display());
+        path.file_name().unwrap().to_string_lossy().into_owned()
+    });
+    assert_eq!(
+        names,
+        [
+            "openai-infqps-concurrency1-m-20260102-110437.json",
+            "openai-infqps-concurrency2-m-20260102-110437.json",
+            "openai-infqps-concurrency2-m-20260102-110437-2.json",
+        ]
+    );
+    // A log that tells nothing of its points has it in its header.
+    log.points[0].point.arguments = Value::Null;
+    assert_eq!(result(&log)["num_prompts"], 77);
 }
 
 #[test]
@@ -472,8 +532,8 @@ fn the_form_of_pytorch_s_database_is_written_beside_the_result() {
 #[test]
 fn figures_stand_beside_the_result() {
     let mut log = eventful();
-    log.header.arguments["plot_timeline"] = json!(true);
-    log.header.arguments["plot_dataset_stats"] = json!(true);
+    log.points[0].point.arguments["plot_timeline"] = json!(true);
+    log.points[0].point.arguments["plot_dataset_stats"] = json!(true);
     log.points[0].records[3].outcome = tokometer_record::Outcome::Failed(Failure::new(
         FailureKind::ErrorEvent,
         "</script><script>alert(1)</script>",

@@ -179,6 +179,23 @@ async fn apis_that_share_a_path_are_told_apart_by_the_body() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_prompt_with_images_counts_its_texts_and_a_fixed_number_for_each_image() {
+    let sim = Piped::new("");
+    let tokens = async |content: Value| {
+        let body = json!({ "messages": [{ "role": "user", "content": content }], "max_tokens": 1 });
+        sim.ask("POST /v1/chat/completions", &[], &body).await.json()["usage"]["prompt_tokens"]
+            .as_u64()
+    };
+    let text = |text: &str| json!({ "type": "text", "text": text });
+    let image =
+        json!({ "type": "image_url", "image_url": { "url": "data:image/jpeg;base64,AA==" } });
+    let plain = tokens(json!(" the people\n the")).await.unwrap();
+    assert_eq!(tokens(json!([text(" the people"), text(" the")])).await, Some(plain));
+    let mixed = json!([text(" the people"), image, text(" the"), image]);
+    assert_eq!(tokens(mixed).await, Some(plain + 2 * 256));
+}
+
+#[tokio::test(start_paused = true)]
 async fn refusals_have_the_form_of_each_api() {
     let sim = Piped::new("");
     let refused = async |path: &str| sim.ask(&format!("POST {path}"), &[], &json!({})).await;

@@ -78,7 +78,7 @@ impl Api for AnthropicMessages {
         let data = match data.trim_ascii() {
             b"" => return Ok(Delta::default()),
             b"[DONE]" => return Ok(Delta { done: true, ..Delta::default() }),
-            data => object(data)?,
+            data => openai_response::object(data)?,
         };
         let event: Event<'e> = serde_json::from_slice(data)?;
         if event.error.is_some()
@@ -87,7 +87,7 @@ impl Api for AnthropicMessages {
             return Ok(Delta { error: Some(error.into()), ..Delta::default() });
         }
         let mut delta = Delta::default();
-        match event.r#type.as_str() {
+        match event.r#type.as_ref().map_or("", Text::as_str) {
             "content_block_delta" | "message_delta" => {
                 if let Some(said) = event.delta {
                     add(&mut delta, None, Channel::Reasoning, said.thinking);
@@ -116,7 +116,7 @@ impl Api for AnthropicMessages {
     }
 
     fn body<'e>(&self, body: &'e [u8]) -> Result<Delta<'e>, DecodeError> {
-        let body = object(body.trim_ascii())?;
+        let body = openai_response::object(body.trim_ascii())?;
         let whole: Whole<'e> = serde_json::from_slice(body)?;
         if let Some(error) = openai_response::error(body)? {
             return Ok(Delta { error: Some(error.into()), ..Delta::default() });
@@ -188,13 +188,6 @@ fn prompt(body: &Map<String, Value>) -> Result<Prompt, DecodeError> {
     Ok(Prompt::Messages(messages))
 }
 
-fn object(json: &[u8]) -> Result<&[u8], DecodeError> {
-    match json.first() {
-        Some(b'{') => Ok(json),
-        _ => Err(DecodeError::Field("expected a JSON object".into())),
-    }
-}
-
 /// OpenAI's word for a reason, where both have one.
 fn openai_word(reason: std::borrow::Cow<'_, str>) -> std::borrow::Cow<'_, str> {
     match &*reason {
@@ -207,8 +200,9 @@ fn openai_word(reason: std::borrow::Cow<'_, str>) -> std::borrow::Cow<'_, str> {
 
 #[derive(Deserialize)]
 struct Event<'e> {
+    /// A proxy between may send an error without it.
     #[serde(borrow)]
-    r#type: Text<'e>,
+    r#type: Option<Text<'e>>,
     #[serde(borrow)]
     delta: Option<Said<'e>>,
     #[serde(borrow)]
@@ -362,6 +356,12 @@ mod tests {
         let event =
             r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#;
         assert_eq!(delta(event).error.as_deref(), Some("Overloaded"));
+    }
+
+    #[test]
+    fn an_error_is_one_without_its_type_too() {
+        let event = r#"{"error":{"message":"upstream went away","code":502}}"#;
+        assert_eq!(delta(event).error.as_deref(), Some("upstream went away"));
     }
 
     #[test]

@@ -2,85 +2,43 @@
 //!
 //! It is OpenAI's API at a path of its own, and for what is not text a `modality` beside the input.
 
-use bytes::{Bytes, BytesMut};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::openai_embeddings::Embedding;
-use super::{
-    Answers, Api, Asked, DecodeError, EncodeError, Reply, SoFar, conversation, fields, result,
-};
-use crate::{Delta, Message, Prompt, Request};
+use super::conversation;
+use super::openai_response::write_json;
+use super::result::{self, Embedding, Fields, ResultApi, Tokens};
+use crate::{Message, Prompt};
 
 /// `/embeddings`.
-#[derive(Clone, Copy, Debug)]
-pub struct InfinityEmbeddings;
-
-impl Api for InfinityEmbeddings {
-    fn name(&self) -> &'static str {
-        "infinity-embeddings"
-    }
-
-    fn path(&self) -> &'static str {
-        "/embeddings"
-    }
-
-    fn answers(&self) -> Answers {
-        Answers::Result
-    }
-
-    /// A conversation can be sent where it is one text, or holds one image, sound or video: of such a one only that is sent.
-    fn request(&self, request: &Request<'_>) -> Result<Bytes, EncodeError> {
-        let fields = match request.prompt {
-            Prompt::Messages(messages) => {
-                match (media(messages), conversation::only_text(messages)) {
-                    (Some((modality, url)), _) => {
-                        vec![("input", url.into()), ("modality", modality.into())]
-                    }
-                    (None, Some(text)) => vec![("input", text.into())],
-                    (None, None) => return fields::unsupported(self.name(), "a conversation"),
-                }
-            }
-            Prompt::Body(_) => Vec::new(),
-            prompt => match result::input(prompt) {
-                Some(input) => vec![("input", input)],
-                None => return fields::unsupported(self.name(), fields::named(prompt)),
-            },
-        };
-        Ok(result::request(request, fields))
-    }
-
-    fn delta<'e>(&self, data: &'e [u8]) -> Result<Delta<'e>, DecodeError> {
-        result::told(data)
-    }
-
-    fn body<'e>(&self, body: &'e [u8]) -> Result<Delta<'e>, DecodeError> {
-        result::told(body)
-    }
-
-    fn parse(&self, body: &[u8]) -> Result<Asked, DecodeError> {
-        result::parse(body, result::prompt)
-    }
-
-    fn id_prefix(&self) -> &'static str {
-        "infinity-"
-    }
-
-    fn event(&self, reply: &Reply<'_>, _: &mut SoFar, delta: &Delta<'_>, into: &mut BytesMut) {
-        result::write_event(into, |into| self.whole(reply, delta, into));
-    }
-
-    fn whole(&self, reply: &Reply<'_>, delta: &Delta<'_>, into: &mut BytesMut) {
-        let tokens = delta.usage.map(|usage| usage.prompt_tokens.unwrap_or(0));
-        let embedded = || Embedded {
+pub const INFINITY_EMBEDDINGS: ResultApi = ResultApi {
+    name: "infinity-embeddings",
+    path: "/embeddings",
+    other_paths: &[],
+    id_prefix: "infinity-",
+    truncates: false,
+    may_leave_out: false,
+    fields,
+    prompt: result::prompt,
+    answer: |reply, delta, into| {
+        let embedded = Embedded {
             object: "list",
             data: (0..).map(Embedding::new).take(delta.pieces.len()).collect(),
             model: reply.model,
-            usage: tokens.map(|tokens| Counted { prompt_tokens: tokens, total_tokens: tokens }),
+            usage: delta.usage.map(Tokens::new),
             id: reply.id,
             created: reply.created,
         };
-        result::write(delta, into, embedded);
+        write_json(&embedded, into);
+    },
+};
+
+/// A conversation can be sent where it is one text, or holds one image, sound or video: of such a one only that is sent.
+fn fields(prompt: &Prompt) -> Option<Fields> {
+    let Prompt::Messages(messages) = prompt else { return result::input(prompt) };
+    match media(messages) {
+        Some((modality, url)) => Some(vec![("input", url.into()), ("modality", modality.into())]),
+        None => Some(vec![("input", conversation::only_text(messages)?.into())]),
     }
 }
 
@@ -103,15 +61,9 @@ struct Embedded<'a> {
     object: &'static str,
     data: Vec<Embedding>,
     model: &'a str,
-    usage: Option<Counted>,
+    usage: Option<Tokens>,
     id: &'a str,
     created: u64,
-}
-
-#[derive(Serialize)]
-struct Counted {
-    prompt_tokens: u32,
-    total_tokens: u32,
 }
 
 /// The kinds of parts, as chat completions name them, and what they are called here.

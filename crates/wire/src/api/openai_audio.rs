@@ -89,10 +89,7 @@ impl Api for OpenAiAudio {
     }
 
     fn body<'e>(&self, body: &'e [u8]) -> Result<Delta<'e>, DecodeError> {
-        let body = body.trim_ascii();
-        if body.first() != Some(&b'{') {
-            return Err(DecodeError::Field("expected a JSON object".into()));
-        }
+        let body = openai_response::object(body.trim_ascii())?;
         let said: WholeIn<'e> = serde_json::from_slice(body)?;
         match (openai_response::error(body)?, said.text) {
             (Some(error), _) => Ok(Delta { error: Some(error.into()), ..Delta::default() }),

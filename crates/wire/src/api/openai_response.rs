@@ -51,11 +51,7 @@ pub(super) fn body<'e, C: Choice<'e> + Deserialize<'e>>(
 fn read<'e, C: Choice<'e> + Deserialize<'e>>(
     json: &'e [u8],
 ) -> Result<(Delta<'e>, bool), DecodeError> {
-    // Serde would take a list for an object, its items for the fields.
-    if json.first() != Some(&b'{') {
-        return Err(DecodeError::Field("expected a JSON object".into()));
-    }
-    let envelope: Envelope<'e, C> = serde_json::from_slice(json)?;
+    let envelope: Envelope<'e, C> = serde_json::from_slice(object(json)?)?;
     if (envelope.error.is_some() || envelope.object.is_some_and(|object| object.0 == "error"))
         && let Some(error) = error(json)?
     {
@@ -64,6 +60,15 @@ fn read<'e, C: Choice<'e> + Deserialize<'e>>(
     let has_choices = envelope.choices.is_some();
     let told = envelope.choices.map_or_else(Delta::default, |choices| choices.told);
     Ok((Delta { usage: envelope.usage.and_then(|counts| counts.usage()), ..told }, has_choices))
+}
+
+/// JSON that begins as an object does: serde would take a list for one, its items for the fields.
+#[inline]
+pub(super) fn object(json: &[u8]) -> Result<&[u8], DecodeError> {
+    match json.first() {
+        Some(b'{') => Ok(json),
+        _ => Err(DecodeError::Field("expected a JSON object".into())),
+    }
 }
 
 /// The message of a response that may be an error.

@@ -68,7 +68,7 @@ impl Api for OpenAiResponses {
         let data = match data.trim_ascii() {
             b"" => return Ok(Delta::default()),
             b"[DONE]" => return Ok(Delta { done: true, ..Delta::default() }),
-            data => object(data)?,
+            data => openai_response::object(data)?,
         };
         let event: Event<'e> = serde_json::from_slice(data)?;
         let mut delta = Delta::default();
@@ -109,7 +109,7 @@ impl Api for OpenAiResponses {
     }
 
     fn body<'e>(&self, body: &'e [u8]) -> Result<Delta<'e>, DecodeError> {
-        let body = object(body.trim_ascii())?;
+        let body = openai_response::object(body.trim_ascii())?;
         let mut whole: Response<'e> = serde_json::from_slice(body)?;
         if let Some(error) = openai_response::error(body)? {
             return Ok(Delta { error: Some(error.into()), ..Delta::default() });
@@ -199,13 +199,6 @@ fn prompt(body: &Map<String, Value>) -> Result<Prompt, DecodeError> {
 fn item((index, item): (usize, &Value)) -> Result<Message, DecodeError> {
     Message::deserialize(item)
         .map_err(|error| DecodeError::Field(format!("input[{index}]: {error}")))
-}
-
-fn object(json: &[u8]) -> Result<&[u8], DecodeError> {
-    match json.first() {
-        Some(b'{') => Ok(json),
-        _ => Err(DecodeError::Field("expected a JSON object".into())),
-    }
 }
 
 /// The words of a response that failed: they stand inside it.

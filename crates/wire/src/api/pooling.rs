@@ -2,68 +2,36 @@
 //!
 //! What that is depends on the model (a vector, a vector a token); it is counted and never looked at.
 
-use bytes::{Bytes, BytesMut};
 use serde::Serialize;
+use serde_json::json;
 
-use super::result::EMBEDDING;
-use super::{
-    Answers, Api, Asked, DecodeError, EncodeError, Reply, SoFar, fields, openai_chat, result,
-};
-use crate::{Delta, Prompt, Request};
+use super::openai_chat;
+use super::result::{self, EMBEDDING, Fields, ResultApi};
+use crate::Prompt;
 
 /// `/pooling`.
-#[derive(Clone, Copy, Debug)]
-pub struct Pooling;
-
-impl Api for Pooling {
-    fn name(&self) -> &'static str {
-        "pooling"
-    }
-
-    fn path(&self) -> &'static str {
-        "/pooling"
-    }
-
-    fn answers(&self) -> Answers {
-        Answers::Result
-    }
-
-    fn request(&self, request: &Request<'_>) -> Result<Bytes, EncodeError> {
-        let prompt = match (request.prompt, result::input(request.prompt)) {
-            (_, Some(input)) => Some(("input", input)),
-            (Prompt::Messages(messages), None) => Some(("messages", serde_json::json!(messages))),
-            (Prompt::Body(_), None) => None,
-            (other, None) => return fields::unsupported(self.name(), fields::named(other)),
-        };
-        Ok(result::request(request, [result::truncation()].into_iter().chain(prompt)))
-    }
-
-    fn delta<'e>(&self, data: &'e [u8]) -> Result<Delta<'e>, DecodeError> {
-        result::told(data)
-    }
-
-    fn body<'e>(&self, body: &'e [u8]) -> Result<Delta<'e>, DecodeError> {
-        result::told(body)
-    }
-
-    fn parse(&self, body: &[u8]) -> Result<Asked, DecodeError> {
-        result::parse(body, |body| match body.contains_key("messages") {
-            true => openai_chat::messages(body),
-            false => result::prompt(body),
-        })
-    }
-
-    fn id_prefix(&self) -> &'static str {
-        "pool-"
-    }
-
-    fn event(&self, reply: &Reply<'_>, _: &mut SoFar, delta: &Delta<'_>, into: &mut BytesMut) {
-        result::write_event(into, |into| self.whole(reply, delta, into));
-    }
-
-    fn whole(&self, reply: &Reply<'_>, delta: &Delta<'_>, into: &mut BytesMut) {
+pub const POOLING: ResultApi = ResultApi {
+    name: "pooling",
+    path: "/pooling",
+    other_paths: &[],
+    id_prefix: "pool-",
+    truncates: true,
+    may_leave_out: false,
+    fields: input_or_messages,
+    prompt: |body| match body.contains_key("messages") {
+        true => openai_chat::messages(body),
+        false => result::prompt(body),
+    },
+    answer: |reply, delta, into| {
         let pooled = |index| Pooled { index, object: "pooling", data: EMBEDDING };
-        result::write(delta, into, || result::List::new(reply, delta, pooled));
+        result::write_list(reply, delta, pooled, into);
+    },
+};
+
+fn input_or_messages(prompt: &Prompt) -> Option<Fields> {
+    match prompt {
+        Prompt::Messages(messages) => Some(vec![("messages", json!(messages))]),
+        other => result::input(other),
     }
 }
 

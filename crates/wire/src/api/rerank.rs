@@ -1,78 +1,41 @@
-//! Reranking, as Jina and Cohere have it and vLLM serves it: a query and documents in, a score for each document out.
+//! Reranking, as Jina and Cohere have it and vLLM serves it: a query and documents in, a score for each document out. TEI and
+//! SGLang answer with the bare list of scores.
 //!
 //! `top_n` is for the user's `extra`; the simulator ranks all documents and refuses it.
 
-use bytes::{Bytes, BytesMut};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Answers, Api, Asked, DecodeError, EncodeError, Reply, SoFar, fields, result};
-use crate::{Delta, Prompt, Request, Usage};
+use super::openai_response::write_json;
+use super::result::{Fields, ResultApi, Tokens};
+use super::{DecodeError, fields};
+use crate::Prompt;
 
 /// `/v1/rerank`. vLLM has it at `/rerank` and `/v2/rerank` too.
-#[derive(Clone, Copy, Debug)]
-pub struct Rerank;
-
-impl Api for Rerank {
-    fn name(&self) -> &'static str {
-        "rerank"
-    }
-
-    fn path(&self) -> &'static str {
-        "/v1/rerank"
-    }
-
-    fn other_paths(&self) -> &'static [&'static str] {
-        &["/rerank", "/v2/rerank"]
-    }
-
-    fn answers(&self) -> Answers {
-        Answers::Result
-    }
-
-    fn request(&self, request: &Request<'_>) -> Result<Bytes, EncodeError> {
-        let prompt = match request.prompt {
-            Prompt::Rerank { query, documents } => {
-                vec![("query", query.as_str().into()), ("documents", documents.clone().into())]
-            }
-            Prompt::Body(_) => Vec::new(),
-            other => return fields::unsupported(self.name(), fields::named(other)),
-        };
-        Ok(result::request(request, prompt.into_iter().chain([result::truncation()])))
-    }
-
-    fn delta<'e>(&self, data: &'e [u8]) -> Result<Delta<'e>, DecodeError> {
-        result::told(data)
-    }
-
-    fn body<'e>(&self, body: &'e [u8]) -> Result<Delta<'e>, DecodeError> {
-        result::told(body)
-    }
-
-    fn parse(&self, body: &[u8]) -> Result<Asked, DecodeError> {
-        result::parse(body, prompt)
-    }
-
-    fn id_prefix(&self) -> &'static str {
-        "rerank-"
-    }
-
-    fn event(&self, reply: &Reply<'_>, _: &mut SoFar, delta: &Delta<'_>, into: &mut BytesMut) {
-        result::write_event(into, |into| self.whole(reply, delta, into));
-    }
-
-    fn whole(&self, reply: &Reply<'_>, delta: &Delta<'_>, into: &mut BytesMut) {
-        let ranked = || Ranked {
+pub const RERANK: ResultApi = ResultApi {
+    name: "rerank",
+    path: "/v1/rerank",
+    other_paths: &["/rerank", "/v2/rerank"],
+    id_prefix: "rerank-",
+    truncates: true,
+    may_leave_out: true,
+    fields: query_and_documents,
+    prompt,
+    answer: |reply, delta, into| {
+        let scores = (0..).zip(&delta.pieces).map(|(i, piece)| Score::new(i, &piece.text));
+        let ranked = Ranked {
             id: reply.id,
             model: reply.model,
-            usage: delta.usage.map(Counted::new),
-            results: (0..)
-                .zip(&delta.pieces)
-                .map(|(i, piece)| Score::new(i, &piece.text))
-                .collect(),
+            usage: delta.usage.map(Tokens::new),
+            results: scores.collect(),
         };
-        result::write(delta, into, ranked);
-    }
+        write_json(&ranked, into);
+    },
+};
+
+fn query_and_documents(prompt: &Prompt) -> Option<Fields> {
+    let Prompt::Rerank { query, documents } = prompt else { return None };
+    Some(vec![("query", query.as_str().into()), ("documents", documents.clone().into())])
 }
 
 fn prompt(body: &Map<String, Value>) -> Result<Prompt, DecodeError> {
@@ -108,21 +71,8 @@ fn document(document: &Value) -> Result<String, DecodeError> {
 struct Ranked<'a> {
     id: &'a str,
     model: &'a str,
-    usage: Option<Counted>,
+    usage: Option<Tokens>,
     results: Vec<Score<'a>>,
-}
-
-#[derive(Serialize)]
-struct Counted {
-    prompt_tokens: u32,
-    total_tokens: u32,
-}
-
-impl Counted {
-    fn new(usage: Usage) -> Self {
-        let tokens = usage.prompt_tokens.unwrap_or(0);
-        Self { prompt_tokens: tokens, total_tokens: tokens }
-    }
 }
 
 #[derive(Serialize)]

@@ -1,8 +1,9 @@
 //! SGLang's own `/generate`: a text or token ids in, a text out that grows with every event.
 //!
 //! Every event of its streams holds all that was said so far, and the server's counts so far, so each chunk's tokens are known. A
-//! server started with `--incremental-streaming-output` sends only what is new: its tokens are counted right, its text is not kept
-//! right. The model is not named, for a server has one. One choice a request: of several each counts for itself.
+//! server started with `--incremental-streaming-output` sends only what is new, and nothing in an event tells so: whoever reads the
+//! stream finds it out from its texts. The model is not named, for a server has one. One choice a request: of several each counts
+//! for itself.
 
 use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
@@ -172,10 +173,7 @@ fn prompt(body: &Map<String, Value>) -> Result<Prompt, DecodeError> {
 
 /// What an event, or a whole body, tells: all of the text so far.
 fn read(json: &[u8]) -> Result<Delta<'_>, DecodeError> {
-    if json.first() != Some(&b'{') {
-        return Err(DecodeError::Field("expected a JSON object".into()));
-    }
-    let told: Told<'_> = serde_json::from_slice(json)?;
+    let told: Told<'_> = serde_json::from_slice(openai_response::object(json)?)?;
     if told.error.is_some()
         && let Some(error) = openai_response::error(json)?
     {

@@ -61,7 +61,7 @@ impl Api for TgiGenerate {
         let data = match data.trim_ascii() {
             b"" => return Ok(Delta::default()),
             b"[DONE]" => return Ok(Delta { done: true, ..Delta::default() }),
-            data => object(data)?,
+            data => openai_response::object(data)?,
         };
         let event: Event<'e> = serde_json::from_slice(data)?;
         if event.error.is_some()
@@ -83,7 +83,7 @@ impl Api for TgiGenerate {
     }
 
     fn body<'e>(&self, body: &'e [u8]) -> Result<Delta<'e>, DecodeError> {
-        let body = object(body.trim_ascii())?;
+        let body = openai_response::object(body.trim_ascii())?;
         let whole: Whole<'e> = serde_json::from_slice(body)?;
         match (openai_response::error(body)?, whole.generated_text) {
             (Some(error), _) => Ok(Delta { error: Some(error.into()), ..Delta::default() }),
@@ -182,13 +182,6 @@ fn parameters(options: &Options) -> Value {
         // Without them the end of a stream tells neither its reason nor its tokens.
         composed::given("details", Some(true)),
     ])
-}
-
-fn object(json: &[u8]) -> Result<&[u8], DecodeError> {
-    match json.first() {
-        Some(b'{') => Ok(json),
-        _ => Err(DecodeError::Field("expected a JSON object".into())),
-    }
 }
 
 const fn piece(text: std::borrow::Cow<'_, str>) -> Piece<'_> {

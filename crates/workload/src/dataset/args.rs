@@ -48,21 +48,48 @@ fn read<T: DeserializeOwned>(spec: &Spec, given: Map<String, Value>) -> Result<T
         // An unknown field is told by its name in the message; the path may end before it.
         let unknown = known.keys().find(|name| why.starts_with(&format!("unknown field `{name}`")));
         match unknown {
-            Some(name) => wrong(spec, name, unknown_field(&why)),
-            None => wrong(spec, &path, why),
+            Some(name) => wrong(spec, name, unknown_field(name, &why)),
+            None => wrong(spec, &path, wrong_value(&why)),
         }
     })
 }
 
-/// "unknown field `a`, expected one of `b`, `c`", without what the setting's name says already.
-fn unknown_field(why: &str) -> String {
-    match why.split_once(", ") {
-        Some((_, expected)) => format!("there is no such setting, {}", expected.replace('`', "")),
-        None => "there is no such setting".to_owned(),
-    }
+/// "unknown field `a`, expected one of `b`, `c`" with the settings there are: the dataset's own, and those of all.
+fn unknown_field(name: &str, why: &str) -> String {
+    let own = why.split('`').skip(3).step_by(2);
+    let known: Vec<&str> = own.chain(COMMON).collect();
+    let likeness = |known: &&&str| strsim::jaro_winkler(name, known);
+    let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    let meant = nearest
+        .filter(|known| likeness(known) > NEAR)
+        .map_or_else(String::new, |known| format!(" (did you mean {known}?)"));
+    format!("there is no such setting{meant}; there are {}", known.join(", "))
+}
+
+/// "invalid type: string "a", expected a nonzero u32" in words for people.
+fn wrong_value(why: &str) -> String {
+    let Some((found, expected)) = why.split_once(", expected ") else { return why.to_owned() };
+    let told = ["invalid type: ", "invalid value: "];
+    let Some(found) = told.iter().find_map(|told| found.strip_prefix(told)) else {
+        return why.to_owned();
+    };
+    let expected = match expected {
+        "a nonzero u32" | "a nonzero u64" => "a whole number above 0",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, not negative",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a boolean" => "true or false",
+        "a string" => "a text",
+        "a sequence" => "a list",
+        expected if expected == "a map" || expected.starts_with("struct ") => "names with values",
+        other => other,
+    };
+    format!("expected {expected}, found {}", found.replace('`', ""))
 }
 
 const COMMON: [&str; 2] = ["shuffle", "oversample"];
+/// The likeness from which a name is taken for a misspelling.
+const NEAR: f64 = 0.8;
 
 #[cfg(test)]
 mod tests {
@@ -74,6 +101,7 @@ mod tests {
     #[serde(default, deny_unknown_fields)]
     struct Own {
         input_len: u32,
+        number: Option<std::num::NonZero<u32>>,
         nested: Option<Nested>,
     }
 
@@ -85,7 +113,7 @@ mod tests {
 
     impl Default for Own {
         fn default() -> Self {
-            Self { input_len: 7, nested: None }
+            Self { input_len: 7, number: None, nested: None }
         }
     }
 
@@ -109,24 +137,29 @@ mod tests {
         let given = json!({ "shuffle": false, "input_len": 9, "nested": { "input": 0.5 } });
         let (common, own) = args_with_common::<Own>(&spec(given)).unwrap();
         assert_eq!(common, Common { shuffle: false, oversample: true });
-        assert_eq!(own, Own { input_len: 9, nested: Some(Nested { input: 0.5 }) });
+        assert_eq!(own, Own { input_len: 9, number: None, nested: Some(Nested { input: 0.5 }) });
     }
 
     #[test]
     fn an_unknown_setting_is_refused_by_name() {
         assert_eq!(
             refusal(json!({ "input_lne": 9 })),
-            "prompts.args.input_lne of the dataset some: there is no such setting, expected input_len or nested"
+            "prompts.args.input_lne of the dataset some: there is no such setting (did you mean input_len?); there are input_len, number, nested, shuffle, oversample"
         );
     }
 
     #[test]
     fn a_wrong_value_is_refused_with_its_place() {
-        let error = refusal(json!({ "input_len": "many" }));
-        assert!(
-            error.starts_with("prompts.args.input_len of the dataset some: invalid type: string"),
-            "{error}"
+        assert_eq!(
+            refusal(json!({ "input_len": "many" })),
+            "prompts.args.input_len of the dataset some: expected a whole number, not negative, found string \"many\""
         );
+        assert_eq!(
+            refusal(json!({ "number": "many" })),
+            "prompts.args.number of the dataset some: expected a whole number above 0, found string \"many\""
+        );
+        let error = refusal(json!({ "number": 0 }));
+        assert!(error.ends_with("expected a whole number above 0, found integer 0"), "{error}");
         let error = refusal(json!({ "nested": { "input": "a" } }));
         assert!(error.starts_with("prompts.args.nested.input of"), "{error}");
         let error = refusal(json!({ "shuffle": 3 }));

@@ -40,19 +40,16 @@ pub(super) struct Own {
     pub(super) ensure_client_side_data: bool,
 }
 
-/// Tokens of the answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The most tokens of the answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum OutputLength {
+    /// What the row says in `output_tokens`; else what the load says.
+    #[default]
+    OfRowOrLoad,
+    /// What the row says in `output_tokens`, which it must.
+    OfRow,
     /// As many for every prompt.
     Each(NonZero<u32>),
-    /// What the row says in `output_tokens`.
-    OfRow,
-}
-
-impl Default for OutputLength {
-    fn default() -> Self {
-        Self::Each(const { NonZero::new(256).expect("256 is above 0") })
-    }
 }
 
 impl<'de> Deserialize<'de> for OutputLength {
@@ -69,13 +66,15 @@ impl<'de> Deserialize<'de> for OutputLength {
 }
 
 impl OutputLength {
-    /// Tokens of the answer to this row.
-    pub(super) fn of(self, row: &Row) -> Result<u32, String> {
-        if let Self::Each(number) = self {
-            return Ok(number.get());
-        }
-        let Some(given) = row.get("output_tokens") else {
-            return Err("field output_tokens is missing, and output_len is -1".to_owned());
+    /// The most tokens of the answer to this row. `None` leaves them to the load.
+    pub(super) fn of(self, row: &Row) -> Result<Option<u32>, String> {
+        let given = match (self, row.get("output_tokens")) {
+            (Self::Each(number), _) => return Ok(Some(number.get())),
+            (Self::OfRowOrLoad, None | Some(Value::Null)) => return Ok(None),
+            (Self::OfRow, None) => {
+                return Err("field output_tokens is missing, and output_len is -1".to_owned());
+            }
+            (_, Some(given)) => given,
         };
         let number = match given {
             Value::Number(number) => number.as_u64().or_else(|| {
@@ -85,9 +84,10 @@ impl OutputLength {
             _ => None,
         };
         let number = number.and_then(|number| u32::try_from(number).ok());
-        number
-            .filter(|number| *number > 0)
-            .ok_or_else(|| format!("field output_tokens is {given}, not a number above 0"))
+        match number.filter(|number| *number > 0) {
+            None => Err(format!("field output_tokens is {given}, not a number above 0")),
+            number => Ok(number),
+        }
     }
 }
 
@@ -113,7 +113,7 @@ fn open(
         ));
     }
     let wording = Wording::new(spec, tokenizer, Template::of(own.chat_template, Template::Leave))?;
-    let make = move |row: &Row, _: &_| prompt(row, &wording, own.output_len).map(Some);
+    let make = move |row: &Row, _: &_| prompt(row, &wording, own.output_len);
     let tables = vec![rows::open_json(&path)?];
     let taking = Taking::new(common, spec.offset, FORM);
     Ok(Box::new(Sample::new(path, tables, taking, Box::new(make))))
@@ -121,7 +121,7 @@ fn open(
 
 fn prompt(row: &Row, wording: &Wording, output: OutputLength) -> Result<Fate, Wrong> {
     let text = file::field(row, "prompt")?;
-    wording.word(Asked::Text(text.to_owned()), Some(output.of(row)?))
+    wording.word(Asked::Text(text.to_owned()), output.of(row)?)
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "every dataset's reader has this form")]
@@ -170,11 +170,26 @@ mod tests {
         );
         let lengths = |args: Value| {
             let data = dataset::open(&spec(path.clone(), true, args), None).unwrap();
-            [0, 1].map(|index| data.draw(index, Seed::new(1)).unwrap().max_tokens.unwrap())
+            [0, 1].map(|index| data.draw(index, Seed::new(1)).unwrap().max_tokens)
         };
-        assert_eq!(lengths(json!({ "shuffle": false })), [256, 256]);
-        assert_eq!(lengths(json!({ "shuffle": false, "output_len": 9 })), [9, 9]);
-        assert_eq!(lengths(json!({ "shuffle": false, "output_len": -1 })), [3, 4]);
+        assert_eq!(lengths(json!({ "shuffle": false })), [Some(3), Some(4)]);
+        assert_eq!(lengths(json!({ "shuffle": false, "output_len": 9 })), [Some(9), Some(9)]);
+        assert_eq!(lengths(json!({ "shuffle": false, "output_len": -1 })), [Some(3), Some(4)]);
+    }
+
+    #[test]
+    fn an_answer_of_which_neither_settings_nor_row_speak_is_left_to_the_load() {
+        let (_folder, path) =
+            jsonl("{\"prompt\": \"a\"}\n{\"prompt\": \"b\", \"output_tokens\": null}\n");
+        let data = dataset::open(&spec(path, true, json!({})), None).unwrap();
+        assert_eq!(
+            [0, 1].map(|index| data.draw(index, Seed::new(1)).unwrap().max_tokens),
+            [None; 2]
+        );
+        let (_folder, path) = jsonl("{\"prompt\": \"a\", \"output_tokens\": 0}");
+        let data = dataset::open(&spec(path, true, json!({})), None).unwrap();
+        let error = data.draw(0, Seed::new(1)).unwrap_err().to_string();
+        assert!(error.contains(":1: field output_tokens is 0, not a number above 0"), "{error}");
     }
 
     #[test]

@@ -41,20 +41,20 @@ fn open(
     let wording = Wording::new(spec, tokenizer, Template::Leave)?;
     let make = move |row: &Row, place: &Place| {
         let limit = own.output_len.of(row)?;
-        sound(row, place, &wording, limit).map(Some)
+        sound(row, place, &wording, limit)
     };
     let tables = vec![rows::open_json(&path)?];
     let taking = Taking::new(common, spec.offset, FORM);
     Ok(Box::new(Sample::new(path, tables, taking, Box::new(make))))
 }
 
-fn sound(row: &Row, place: &Place, wording: &Wording, limit: u32) -> Result<Fate, Wrong> {
+fn sound(row: &Row, place: &Place, wording: &Wording, limit: Option<u32>) -> Result<Fate, Wrong> {
     let text = if row.contains_key("prompt") { file::field(row, "prompt")? } else { "" };
     let named = file::field(row, "audio")?;
     let wrong = |why| format!("field audio: {why}");
     let bytes = media::read(named, place).map_err(wrong)?;
     let sound = Sound::new(bytes).map_err(|why| wrong(format!("the file {named}: {why}")))?;
-    wording.word(Asked::Sound(sound, text.to_owned()), Some(limit))
+    wording.word(Asked::Sound(sound, text.to_owned()), limit)
 }
 
 const FORM: &str = r#"JSON lines such as {"prompt": "…", "audio": "a.wav"}"#;
@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(drawn.audio, Some(Duration::from_millis(1500)));
         let Prompt::Audio(audio) = drawn.prompt else { panic!("it is a sound") };
         assert_eq!((&audio.bytes[..], &*audio.name, &*audio.hint), (&sound[..], "audio.wav", ""));
-        assert_eq!(drawn.max_tokens, Some(256));
+        assert_eq!(drawn.max_tokens, None);
     }
 
     #[test]

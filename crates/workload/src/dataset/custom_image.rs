@@ -3,7 +3,8 @@
 //! A file is sent as the bytes it has, in a data URL: the server need not share a disk with this program. An address is sent as it
 //! stands for the server to fetch, unless it is to be fetched here first.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value, json};
 
@@ -41,18 +42,29 @@ pub(super) fn open(
         return Err(DatasetError::Setting { dataset: ENTRY.name, why });
     }
     let wording = Wording::new(spec, tokenizer, Template::Leave)?;
-    let hub = hub.clone();
-    let fetch: Option<Box<Fetch>> = match own.ensure_client_side_data {
-        true => Some(Box::new(move |url: &str| hub.get(url))),
-        false => None,
-    };
+    let fetch = own.ensure_client_side_data.then(|| once(hub.clone()));
     let make = move |row: &Row, place: &Place| {
         let parts = parts(row, place, fetch.as_deref())?;
-        Ok(Some(word(row, &wording, parts, own.output_len)?))
+        word(row, &wording, parts, own.output_len)
     };
     let tables = vec![rows::open_json(&path)?];
     let taking = Taking::new(common, spec.offset, FORM);
     Ok(Box::new(Sample::new(path, tables, taking, Box::new(make))))
+}
+
+/// Fetches what is at an address, and keeps it, for rows are looked at more than once.
+fn once(hub: Hub) -> Box<Fetch> {
+    let fetched = Mutex::<HashMap<String, Vec<u8>>>::default();
+    Box::new(move |url| {
+        let held = || fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = held().get(url).cloned();
+        if let Some(bytes) = known {
+            return Ok(bytes);
+        }
+        let bytes = hub.get(url)?;
+        held().insert(url.to_owned(), bytes.clone());
+        Ok(bytes)
+    })
 }
 
 fn word(
@@ -61,7 +73,7 @@ fn word(
     parts: Vec<Value>,
     output: OutputLength,
 ) -> Result<Fate, Wrong> {
-    wording.word(Asked::Parts(parts), Some(output.of(row)?))
+    wording.word(Asked::Parts(parts), output.of(row)?)
 }
 
 /// The content parts of a row: what it gives as such, or its prompt and then its images.
@@ -136,6 +148,7 @@ mod tests {
 
     use super::super as dataset;
     use super::*;
+    use crate::fixtures::{Imitation, file, response, spec_of};
     use crate::seed::Seed;
 
     const PNG: &[u8] = b"\x89PNG\r\n\x1a\nrest";
@@ -154,7 +167,7 @@ mod tests {
         let drawn = drawn.map_err(|error| {
             error.to_string().replace(folder.path().to_str().unwrap(), "FOLDER")
         })?;
-        assert_eq!(drawn.max_tokens, Some(256));
+        assert_eq!(drawn.max_tokens, None);
         match drawn.prompt {
             Prompt::Messages(messages) => Ok(messages[0].content.clone()),
             other => panic!("{other:?}"),
@@ -216,6 +229,25 @@ mod tests {
             let error = content(row).unwrap_err();
             assert!(error.starts_with(why), "{error}");
         }
+    }
+
+    #[test]
+    fn what_is_to_be_fetched_is_fetched_once() {
+        let site = Imitation::start(|_| response("200 OK", PNG));
+        let row = json!({ "prompt": "what?", "image_files": [format!("{}/a", site.url())] });
+        let (_folder, path) = file(row.to_string());
+        let args = json!({ "ensure_client_side_data": true });
+        let spec = Spec { path: Some(path), ..spec_of("custom_image", args) };
+        let spec = Spec { apply_chat_template: true, ..spec };
+        let hub = Hub::from_variables(|_| None);
+        let data = dataset::open_from(&spec, None, &hub).unwrap();
+        for index in 0..3 {
+            let Prompt::Messages(messages) = data.prompt(index, Seed::new(1)).unwrap() else {
+                panic!("it is a conversation")
+            };
+            assert_eq!(messages[0].content[1]["image_url"]["url"], PNG_URL);
+        }
+        assert_eq!(site.paths(), ["/a"]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use tokometer_wire::{Input, Prompt};
 
 use super::args::wrong;
 use super::length::user;
+use super::once::Once;
 use super::{DatasetError, Drawn, Spec};
 use crate::lengths::{Fitted, converge, stable_words};
 use crate::seed::Seed;
@@ -57,6 +58,8 @@ pub(super) struct Exact {
     overhead: u32,
     /// Ids that stay one token each wherever they stand.
     stable: Vec<u32>,
+    /// Ids that several texts begin with.
+    shared: Once<Arc<[u32]>>,
 }
 
 impl Exact {
@@ -73,7 +76,7 @@ impl Exact {
         }
         let stable = if form == Form::Ids { Vec::new() } else { stable_words(&*tokenizer)? };
         let overhead = overhead(&*tokenizer, form)?;
-        Ok(Self { tokenizer, form, measured, overhead, stable })
+        Ok(Self { tokenizer, form, measured, overhead, stable, shared: Once::default() })
     }
 
     /// The ids to choose from.
@@ -154,8 +157,13 @@ impl Exact {
     }
 
     /// Exactly so many ids that a server reads out of the text they spell, so that texts may begin with them. Where ids are
-    /// sent, any will do.
-    pub(super) fn ids(&self, length: usize, address: Seed) -> Result<Vec<u32>, DatasetError> {
+    /// sent, any will do. Texts that begin with the same ids ask for them anew, so they are kept.
+    pub(super) fn ids(&self, length: usize, address: Seed) -> Result<Arc<[u32]>, DatasetError> {
+        let most = MOST_SHARED / length.max(1);
+        self.shared.at(address.at(length as u64), most, || Ok(self.fitted(length, address)?.into()))
+    }
+
+    fn fitted(&self, length: usize, address: Seed) -> Result<Vec<u32>, DatasetError> {
         let plain = self.plain();
         let any = |rng: &mut ChaCha8Rng| -> Vec<u32> {
             (0..length).map(|_| plain[rng.random_range(0..plain.len())]).collect()
@@ -255,6 +263,8 @@ fn overhead(tokenizer: &dyn Tokenizer, form: Form) -> Result<u32, TokenizerError
 
 /// Tokens of the longest request that is made. No model reads as many, and no machine should be asked to hold more.
 pub(super) const MOST_TOKENS: u32 = 1 << 26;
+/// Ids that are kept for texts to begin with: 64 MiB of them. A server's prefix cache is of that order at the most.
+const MOST_SHARED: usize = 1 << 24;
 const ATTEMPTS: u64 = 8;
 /// How many ids at the end make room for stable words, doubled with each attempt.
 const TAIL: usize = 8;

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Map, Value};
 
 pub(super) use self::items::{Items, Layout, Trouble};
-use super::length::{Fate, Raw, Shape};
+use super::length::{Fate, Passed, Raw, Shape};
 use super::sample::in_parallel;
 use super::{Dataset, DatasetError, Drawn, Entry, Spec};
 use crate::seed::Seed;
@@ -49,14 +49,6 @@ enum Rest {
     End,
     /// A bad line.
     Bad(DatasetError),
-}
-
-/// Lengths of what was passed over.
-#[derive(Default)]
-struct Passed {
-    count: u64,
-    shortest: Option<u32>,
-    longest: Option<u32>,
 }
 
 /// Opens the file that `spec` names.
@@ -111,6 +103,9 @@ pub(super) fn object(item: &str) -> Result<Map<String, Value>, String> {
     match serde_json::from_str(item) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(other) => Err(format!("it is {}, not an object", kind(&other))),
+        Err(error) if error.is_eof() && item.trim_start().starts_with('[') => {
+            Err("it begins a list, where each line should be an object".to_owned())
+        }
         Err(error) => Err(format!("it is not JSON: {}", without_line(&error))),
     }
 }
@@ -218,14 +213,12 @@ impl Filed {
     }
 
     fn empty(&self, passed: &Passed) -> DatasetError {
-        let why = match (passed.shortest, passed.longest) {
-            (Some(shortest), Some(longest)) => format!(
-                "all {} prompts were passed over for their length, which is {shortest} to {longest} {}; change \
-                 --min-prompt-length, --max-prompt-length or target_input_len",
-                passed.count,
+        let why = match passed.told() {
+            Some(told) => format!(
+                "{told} {}; change --min-prompt-length, --max-prompt-length or target_input_len",
                 self.shape.unit()
             ),
-            _ => format!("it should be {}", self.form),
+            None => format!("it should be {}", self.form),
         };
         DatasetError::Empty { path: self.path.clone(), why }
     }
@@ -237,14 +230,6 @@ impl fmt::Debug for Filed {
             .field("path", &self.path)
             .field("shape", &self.shape)
             .finish_non_exhaustive()
-    }
-}
-
-impl Passed {
-    fn note(&mut self, length: u32) {
-        self.count += 1;
-        self.shortest = Some(self.shortest.map_or(length, |shortest| shortest.min(length)));
-        self.longest = Some(self.longest.map_or(length, |longest| longest.max(length)));
     }
 }
 
@@ -327,6 +312,10 @@ mod tests {
             "FILE:1: it is not JSON: EOF while parsing an object at column 1"
         );
         assert_eq!(told("openqa", "[]"), "FILE:1: it is a list, not an object");
+        assert_eq!(
+            told("openqa", "[\n{\"question\": \"a\"}\n]\n"),
+            "FILE:1: it begins a list, where each line should be an object"
+        );
         assert_eq!(told("openqa", "{}"), "FILE:1: field question is missing");
         assert_eq!(told("longalpaca", "[\n{}]"), "FILE:2: field instruction is missing");
         assert_eq!(
@@ -439,6 +428,11 @@ mod tests {
         }
     }
 
+    fn in_files() -> Vec<&'static str> {
+        let in_files = DATASETS.iter().filter(|entry| entry.file.is_some());
+        in_files.map(|entry| entry.name).collect()
+    }
+
     proptest! {
         #[test]
         fn any_file_is_read_or_refused_and_never_panics(
@@ -448,6 +442,7 @@ mod tests {
                     .prop_map(String::into_bytes),
             ],
             name in prop_oneof![Just("data"), Just("data.jsonl"), Just("data.json"), Just("data.csv"), Just("data.parquet")],
+            dataset in proptest::sample::select(in_files()),
             with_tokenizer: bool,
             ids: bool,
         ) {
@@ -455,9 +450,8 @@ mod tests {
             let path = folder.path().join(name);
             std::fs::write(&path, content).unwrap();
             let tokenizer = (with_tokenizer || ids).then(tiny);
-            for entry in DATASETS.iter().filter(|entry| entry.file.is_some()) {
-                let spec = Spec { tokenize_prompt: ids, min_prompt_length: 1, ..spec(entry.name, &path) };
-                let Ok(data) = dataset::open(&spec, tokenizer.clone()) else { continue };
+            let spec = Spec { tokenize_prompt: ids, min_prompt_length: 1, ..spec(dataset, &path) };
+            if let Ok(data) = dataset::open(&spec, tokenizer) {
                 for index in [0, 1, 100] {
                     drop(data.draw(index, Seed::new(1)));
                 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use self::choice::Wanted;
+use self::choice::{Unchosen, Wanted};
 use self::known::{KNOWN, Known, Mapping};
 use super::args::{self, Common};
 use super::rows::{self, Place, Row, Table};
@@ -82,11 +82,13 @@ pub(super) fn open(
     let known = known(&own, &source)?;
     check(spec, known, tokenizer.is_some())?;
     let wanted = Wanted {
-        subset: own.subset.as_deref().or(known.and_then(|known| known.subset)),
-        split: own.split.as_deref().or(known.map(|known| known.split)),
+        subset: own.subset.as_deref(),
+        usual_subset: known.and_then(|known| known.subset),
+        split: own.split.as_deref(),
+        usual_split: known.map_or("train", |known| known.split),
         names: known.map_or_else(Vec::new, |known| known.files(&own.bfcl_categories)),
     };
-    let mut tables = source.tables(&wanted)?;
+    let mut tables = source.tables(&wanted, hub)?;
     if known.is_none() {
         guess(&mut tables, &source, hub)?;
     }
@@ -204,20 +206,40 @@ impl<'a> Source<'a> {
     }
 
     /// The files that are wanted, opened.
-    fn tables(&self, wanted: &Wanted<'_>) -> Result<Vec<Box<dyn Table>>, DatasetError> {
+    fn tables(&self, wanted: &Wanted<'_>, hub: &Hub) -> Result<Vec<Box<dyn Table>>, DatasetError> {
         match self {
             Self::Local(path) if path.is_dir() => {
-                let chosen = wanted.choose(&walk(path)).map_err(|why| DatasetError::Empty {
-                    path: path.clone(),
-                    why: why.to_string(),
-                })?;
-                chosen.iter().map(|file| open_table(&path.join(&file.path))).collect()
+                let chosen = wanted.choose(&walk(path)).map_err(|why| unchosen_in(path, &why))?;
+                chosen.told(&self.named(), hub);
+                chosen.files.iter().map(|file| open_table(&path.join(&file.path))).collect()
             }
             Self::Local(path) => Ok(vec![open_table(path)?]),
             Self::Hub(data_set) => {
-                fetched(data_set, wanted)?.iter().map(|path| open_table(path)).collect()
+                fetched(data_set, wanted, hub)?.iter().map(|path| open_table(path)).collect()
             }
         }
+    }
+}
+
+/// The error for a folder in which no files could be chosen.
+fn unchosen_in(path: &Path, why: &Unchosen) -> DatasetError {
+    match why.setting() {
+        Some(setting) => DatasetError::Argument {
+            dataset: ENTRY.name.to_owned(),
+            field: setting.to_owned(),
+            why: format!("{}: {why}", path.display()),
+        },
+        None => DatasetError::Empty { path: path.to_owned(), why: why.to_string() },
+    }
+}
+
+/// What to do where no files of a hub's data set could be chosen.
+fn advice(why: &Unchosen) -> String {
+    match why.setting() {
+        Some(setting) => {
+            format!("give prompts.args.{setting} of the dataset hf, or a local folder")
+        }
+        None => "give another data set, or a local folder of this one".to_owned(),
     }
 }
 
@@ -226,7 +248,11 @@ fn open_table(path: &Path) -> Result<Box<dyn Table>, DatasetError> {
 }
 
 /// The chosen files of a hub's data set. Where it has none that can be read, those that the hub made itself.
-fn fetched(data_set: &DataSet<'_>, wanted: &Wanted<'_>) -> Result<Vec<PathBuf>, DatasetError> {
+fn fetched(
+    data_set: &DataSet<'_>,
+    wanted: &Wanted<'_>,
+    hub: &Hub,
+) -> Result<Vec<PathBuf>, DatasetError> {
     let wrong = |fault| hub_error(data_set.id(), fault);
     let own = data_set.files().map_err(wrong)?;
     let (of, chosen) = match wanted.choose(&own) {
@@ -235,8 +261,7 @@ fn fetched(data_set: &DataSet<'_>, wanted: &Wanted<'_>) -> Result<Vec<PathBuf>, 
             let absent = || DatasetError::Hub {
                 name: data_set.id().to_owned(),
                 tried: vec![why.to_string()],
-                hint: "give prompts.args.subset or prompts.args.split, or a local folder"
-                    .to_owned(),
+                hint: advice(&why),
             };
             if !why.has_no_data() {
                 return Err(absent());
@@ -249,13 +274,14 @@ fn fetched(data_set: &DataSet<'_>, wanted: &Wanted<'_>) -> Result<Vec<PathBuf>, 
             let chosen = wanted.choose(&files).map_err(|why| DatasetError::Hub {
                 name: data_set.id().to_owned(),
                 tried: vec![why.to_string()],
-                hint: "give prompts.args.subset or prompts.args.split".to_owned(),
+                hint: advice(&why),
             })?;
             (Some(converted), chosen)
         }
     };
     let from = of.as_ref().unwrap_or(data_set);
-    within_bounds(&chosen).iter().map(|file| from.file(file).map_err(wrong)).collect()
+    chosen.told(data_set.id(), hub);
+    within_bounds(&chosen.files).iter().map(|file| from.file(file).map_err(wrong)).collect()
 }
 
 /// The first of them up to the most that is fetched; at least one.
@@ -278,7 +304,7 @@ fn hub_error(name: &str, fault: DataSetFault) -> DatasetError {
         DataSetFault::Hub(why) => (
             why,
             "without a network, fetch it elsewhere (hf download --repo-type dataset NAME --local-dir FOLDER), then give \
-             FOLDER as --dataset-path and the name as prompts.args.name (--hf-name)",
+             FOLDER as --dataset-path and NAME as prompts.args.name of the dataset hf",
         ),
     };
     let tried = vec!["there is no such path here".to_owned(), why];
@@ -409,7 +435,10 @@ mod tests {
         let error =
             first_of(rows[0].0, &json!({ "problem": "x", "solution": "y" }), false, json!({}))
                 .unwrap_err();
-        assert!(error.contains("no row of it will do"), "{error}");
+        assert!(
+            error.contains("none of its 1 rows will do; line 1: the prompt has 1 tokens"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -662,11 +691,13 @@ mod tests {
         })
     }
 
+    const KEPT: &str = ".cache/tokometer/datasets";
+
     fn gsm8k(path: &str) -> Vec<u8> {
         match path {
             "/api/datasets/openai/gsm8k/revision/main?blobs=true" => response(
                 "200 OK",
-                br#"{"id": "openai/gsm8k", "siblings": [{"rfilename": "README.md", "size": 3}, {"rfilename": "main/test-00000.jsonl", "size": 24},
+                br#"{"id": "openai/gsm8k", "siblings": [{"rfilename": "README.md", "size": 3}, {"rfilename": "main/test-00000.jsonl", "size": 25},
                     {"rfilename": "main/train-00000.jsonl"}, {"rfilename": "../../escape/main/test.jsonl"}]}"#,
             ),
             "/datasets/openai/gsm8k/resolve/main/main/test-00000.jsonl" => {
@@ -700,6 +731,49 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_the_file_that_the_hub_lists_is_refused_and_not_kept() {
+        for (answer, expected) in [
+            ("{\"question\": \"how m", "answered 19 bytes for main/test-00000.jsonl, which has 25"),
+            ("\n<!DOCTYPE HTML><p>pay", "answered a page of HTML for main/test-00000.jsonl"),
+        ] {
+            let site = Imitation::start(move |path| match path {
+                path if path.starts_with("/api/") => gsm8k(path),
+                _ => response("200 OK", answer.as_bytes()),
+            });
+            let home = TempDir::new().unwrap();
+            let spec = spec(Path::new("openai/gsm8k"), json!({}));
+            let hub = hub_at(&home, &site.url(), &[]);
+            let error = dataset::open_from(&spec, Some(tiny()), &hub).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+            let kept = walk(&home.path().join(KEPT));
+            let kept: Vec<&str> =
+                kept.iter().filter_map(|file| file.path.rsplit('/').next()).collect();
+            assert_eq!(kept, [".files.json"]);
+        }
+    }
+
+    #[test]
+    fn a_kept_file_of_another_size_is_fetched_anew() {
+        let site = Imitation::start(gsm8k);
+        let home = TempDir::new().unwrap();
+        let spec = spec(Path::new("openai/gsm8k"), json!({}));
+        let open = |more: &[(&str, &str)]| {
+            dataset::open_from(&spec, Some(tiny()), &hub_at(&home, &site.url(), more))
+        };
+        open(&[]).unwrap();
+        let kept = home.path().join(KEPT);
+        let file = walk(&kept).into_iter().find(|file| file.path.ends_with("jsonl")).unwrap();
+        fs::write(kept.join(&file.path), "<html>").unwrap();
+        let error = open(&[("HF_HUB_OFFLINE", "1")]).unwrap_err().to_string();
+        assert!(
+            error.contains("main/test-00000.jsonl is not whole, and HF_HUB_OFFLINE"),
+            "{error}"
+        );
+        let drawn = open(&[]).unwrap().draw(0, Seed::new(1)).unwrap();
+        assert_eq!(text(&drawn), "how many?");
+    }
+
+    #[test]
     fn without_a_network_it_says_what_to_do() {
         let home = TempDir::new().unwrap();
         let refused = |more: &[(&str, &str)]| {
@@ -709,7 +783,7 @@ mod tests {
         };
         let error = refused(&[]);
         assert!(error.starts_with("cannot get the data set openai/gsm8k: there is no such path here; Hugging Face (http://127.0.0.1:1) cannot be reached"), "{error}");
-        assert!(error.contains("prompts.args.name (--hf-name)"), "{error}");
+        assert!(error.contains("prompts.args.name of the dataset hf"), "{error}");
         assert!(refused(&[("HF_HUB_OFFLINE", "1")]).contains("HF_HUB_OFFLINE forbids a download"));
     }
 

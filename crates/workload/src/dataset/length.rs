@@ -112,6 +112,31 @@ pub(super) enum Fate {
     Passed(u32),
 }
 
+/// What was passed over for its length.
+#[derive(Debug, Default)]
+pub(super) struct Passed {
+    count: u64,
+    shortest: Option<u32>,
+    longest: Option<u32>,
+}
+
+impl Passed {
+    pub(super) fn note(&mut self, length: u32) {
+        self.count += 1;
+        self.shortest = Some(self.shortest.map_or(length, |shortest| shortest.min(length)));
+        self.longest = Some(self.longest.map_or(length, |longest| longest.max(length)));
+    }
+
+    /// How many there were, and how long. `None` if nothing was passed over.
+    pub(super) fn told(&self) -> Option<String> {
+        let (shortest, longest) = (self.shortest?, self.longest?);
+        Some(format!(
+            "all {} prompts were passed over for their length, which is {shortest} to {longest}",
+            self.count
+        ))
+    }
+}
+
 /// What prompts must be like.
 #[derive(Debug)]
 pub(super) struct Shape {

@@ -110,15 +110,10 @@ mod tests {
 
     use super::*;
     use crate::dataset;
-    use crate::fixtures::{tiny, with_special};
+    use crate::fixtures::{spec_of, tiny, with_special};
 
     fn spec(args: Value) -> Spec {
-        Spec {
-            name: ENTRY.name.to_owned(),
-            apply_chat_template: false,
-            args: args.as_object().unwrap().clone(),
-            ..Spec::default()
-        }
+        spec_of(ENTRY.name, args)
     }
 
     fn ids(data: &dyn Dataset, index: u64) -> Vec<u32> {
@@ -163,6 +158,15 @@ mod tests {
         assert!((38..=43).contains(&shared(1, 3)), "{}", shared(1, 3));
         assert!(shared(0, 1) < 5, "{}", shared(0, 1));
         assert_eq!(data.draw(0, Seed::new(1)).unwrap().max_tokens, Some(5));
+    }
+
+    #[test]
+    fn a_prefix_is_made_once_for_each_seed() {
+        let args = json!({ "prefix_len": 40, "num_prefixes": 2 });
+        let repeated = Repeated::new(&spec(args), tiny()).unwrap();
+        let ids = |seed, number| repeated.exact.ids(40, Seed::new(seed).at(number)).unwrap();
+        assert!(Arc::ptr_eq(&ids(1, 0), &ids(1, 0)));
+        assert!(ids(1, 0) != ids(1, 1) && ids(1, 0) != ids(2, 0));
     }
 
     #[test]

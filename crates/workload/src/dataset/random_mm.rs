@@ -250,14 +250,10 @@ mod tests {
 
     use super::*;
     use crate::dataset;
-    use crate::fixtures::tiny;
+    use crate::fixtures::{spec_of, tiny};
 
     fn spec(args: Value) -> Spec {
-        Spec {
-            name: ENTRY.name.to_owned(),
-            args: args.as_object().unwrap().clone(),
-            ..Spec::default()
-        }
+        Spec { apply_chat_template: true, ..spec_of(ENTRY.name, args) }
     }
 
     fn bucket(width: u16, height: u16, probability: f64) -> Value {

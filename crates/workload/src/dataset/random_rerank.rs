@@ -12,6 +12,7 @@ use tokometer_wire::Prompt;
 
 use super::args::{args_with_common, wrong};
 use super::exact::{Exact, Form, Measured};
+use super::once::Once;
 use super::random_vllm::{INPUT_LEN, RangeRatio, around, stretch};
 use super::{Dataset, DatasetError, Drawn, Entry, Spec};
 use crate::seed::Seed;
@@ -68,6 +69,8 @@ struct Rerank {
     /// How far lengths lie from those asked for.
     ratio: f64,
     special: u32,
+    /// The query of a run, and its length.
+    query: Once<(String, u32)>,
 }
 
 impl Rerank {
@@ -98,6 +101,7 @@ impl Rerank {
             documents: u64::from(documents),
             ratio,
             special,
+            query: Once::default(),
         };
         let queries = rerank.queries();
         let longest = u64::from(*queries.end())
@@ -153,7 +157,8 @@ impl Rerank {
 
 impl Dataset for Rerank {
     fn draw(&self, index: u64, seed: Seed) -> Result<Drawn, DatasetError> {
-        let (query, asked) = self.text(self.queries(), 0, seed.stream("query"))?;
+        let address = seed.stream("query");
+        let (query, asked) = self.query.at(address, 1, || self.text(self.queries(), 0, address))?;
         // A reranker reads the query anew with each document; another model reads it once.
         let mut tokens = if self.reranker { 0 } else { asked };
         let first = index.saturating_mul(self.documents);
@@ -184,15 +189,10 @@ mod tests {
 
     use super::*;
     use crate::dataset;
-    use crate::fixtures::{tiny, with_special};
+    use crate::fixtures::{spec_of, tiny, with_special};
 
     fn spec(args: Value) -> Spec {
-        Spec {
-            name: ENTRY.name.to_owned(),
-            apply_chat_template: false,
-            args: args.as_object().unwrap().clone(),
-            ..Spec::default()
-        }
+        spec_of(ENTRY.name, args)
     }
 
     fn drawn(

@@ -180,7 +180,7 @@ impl Stretches {
     }
 
     /// The ids that all prompts of a run begin with.
-    fn prefix(&self, seed: Seed) -> Result<Vec<u32>, DatasetError> {
+    fn prefix(&self, seed: Seed) -> Result<Arc<[u32]>, DatasetError> {
         self.exact.ids(self.prefix, seed.stream("prefixes"))
     }
 
@@ -265,16 +265,11 @@ mod tests {
 
     use super::*;
     use crate::dataset;
-    use crate::fixtures::{tiny, with_special};
+    use crate::fixtures::{spec_of, tiny, with_special};
     use crate::tokenizer;
 
     fn spec(args: Value) -> Spec {
-        Spec {
-            name: "random".to_owned(),
-            apply_chat_template: false,
-            args: args.as_object().unwrap().clone(),
-            ..Spec::default()
-        }
+        spec_of("random", args)
     }
 
     fn random(spec: &Spec, tokenizer: &Arc<dyn Tokenizer>) -> Box<dyn Dataset> {

@@ -31,6 +31,9 @@ pub(super) trait Table: Send + Debug {
 
     /// Reads a row.
     fn item(&mut self, number: u64) -> Result<Item, DatasetError>;
+
+    /// Lets go of rows that it holds for its next reading.
+    fn let_go(&mut self) {}
 }
 
 /// A row as it was read, perhaps still to be parsed.
@@ -62,6 +65,11 @@ enum At {
 }
 
 impl Item {
+    /// A row, numbered from 0, of this file.
+    pub(super) fn of_row(path: &Arc<Path>, number: u64, row: Row) -> Self {
+        Self { place: Place::of_row(path, number), content: Content::Row(row) }
+    }
+
     /// The row, or what is wrong with its text.
     pub(super) fn row(self) -> (Place, Result<Row, String>) {
         let row = match self.content {
@@ -73,6 +81,18 @@ impl Item {
 }
 
 impl Place {
+    fn of_row(path: &Arc<Path>, number: u64) -> Self {
+        Self { path: Arc::clone(path), at: At::Row(number + 1) }
+    }
+
+    /// Where in the file it is: `line 3`.
+    pub(super) fn within(&self) -> String {
+        match self.at {
+            At::Line(line) => format!("line {line}"),
+            At::Row(row) => format!("row {row}"),
+        }
+    }
+
     /// The error for a row that is not what it should be.
     pub(super) fn wrong(&self, why: String, form: &'static str) -> DatasetError {
         let path = self.path.to_path_buf();

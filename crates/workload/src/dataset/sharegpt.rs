@@ -14,7 +14,7 @@ use super::file::{self, kind};
 use super::length::Fate;
 use super::media::{self, text_part, video_part};
 use super::rows::{self, Place, Row};
-use super::sample::{Sample, Taking, Wrong};
+use super::sample::{Sample, Skip, Taking, Wrong};
 use super::wording::{Asked, Limits, Template, Wording};
 use super::{Dataset, DatasetError, Entry, File, Spec};
 use crate::tokenizer::Tokenizer;
@@ -55,8 +55,8 @@ fn first_turn(
     place: &Place,
     wording: &Wording,
     chosen: Option<NonZero<u32>>,
-) -> Result<Option<Fate>, Wrong> {
-    let Some((question, answer)) = turns(row)? else { return Ok(None) };
+) -> Result<Fate, Wrong> {
+    let (question, answer) = turns(row)?;
     let asked = match picture(row, place)? {
         Some(_) if !wording.chat() => {
             return Err(Wrong::Row("an image or a video needs a chat endpoint".to_owned()));
@@ -67,7 +67,7 @@ fn first_turn(
     measured(wording, asked, question, answer, chosen, Some(Limits::USUAL))
 }
 
-/// The prompt, with an answer as long as the original or as chosen; nothing if the lengths are beyond the limits.
+/// The prompt, with an answer as long as the original or as chosen; passed over if the lengths are beyond the limits.
 pub(super) fn measured(
     wording: &Wording,
     asked: Asked,
@@ -75,30 +75,34 @@ pub(super) fn measured(
     answer: &str,
     chosen: Option<NonZero<u32>>,
     limits: Option<Limits>,
-) -> Result<Option<Fate>, Wrong> {
+) -> Result<Fate, Wrong> {
     let answer = match chosen {
         Some(chosen) => chosen.get(),
         None => wording.counts(answer)?,
     };
-    if let Some(limits) = limits
-        && !limits.keep(wording.counts(question)?, answer, chosen.is_some())
-    {
-        return Ok(None);
+    if let Some(limits) = limits {
+        limits.keep(wording.counts(question)?, answer, chosen.is_some())?;
     }
-    wording.word(asked, Some(answer.max(1))).map(Some)
+    wording.word(asked, Some(answer.max(1)))
 }
 
-/// What was asked first and answered; nothing if the conversation has fewer than two turns.
-pub(super) fn turns(row: &Row) -> Result<Option<(&str, &str)>, Wrong> {
+/// What was asked first and answered. A row without a conversation of two turns is passed over.
+pub(super) fn turns(row: &Row) -> Result<(&str, &str), Wrong> {
     let turns = match row.get("conversations") {
-        None => return Ok(None),
+        None => return Err(Skip::Form("field conversations is missing".to_owned()).into()),
         Some(Value::Array(turns)) => turns,
         Some(other) => {
             return Err(Wrong::Row(format!("field conversations is {}, not a list", kind(other))));
         }
     };
-    let [question, answer, ..] = turns.as_slice() else { return Ok(None) };
-    Ok(Some((said(1, question)?, said(2, answer)?)))
+    let [question, answer, ..] = turns.as_slice() else {
+        let why = format!(
+            "field conversations has no question with an answer: its turns are {}",
+            turns.len()
+        );
+        return Err(Skip::Form(why).into());
+    };
+    Ok((said(1, question)?, said(2, answer)?))
 }
 
 fn said(number: usize, turn: &Value) -> Result<&str, String> {
@@ -208,7 +212,10 @@ mod tests {
         let data = open(&path, json!({ "shuffle": false, "output_len": 1 }));
         assert_eq!(data.available(10).unwrap(), 3);
         let error = open(&path, json!({ "output_len": 2047 })).draw(0, Seed::new(1)).unwrap_err();
-        assert!(error.to_string().contains("no row of it will do"), "{error}");
+        assert!(
+            error.to_string().contains("none of its 7 rows will do; line 1: the prompt has "),
+            "{error}"
+        );
     }
 
     #[test]
@@ -271,6 +278,29 @@ mod tests {
                 || error.contains("ends inside its list"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_file_of_another_form_is_refused_with_the_first_row_and_what_it_lacks() {
+        let refusal = |content: &str| {
+            let (_folder, path) = file(content);
+            let error = open(&path, json!({})).draw(0, Seed::new(1)).unwrap_err().to_string();
+            error.replace(path.to_str().unwrap(), "FILE")
+        };
+        for content in ["{\"a\": 1}", "{\"prompt\": \"a\"}\n{\"prompt\": \"b\"}\n"] {
+            let error = refusal(content);
+            assert!(
+                error.starts_with("FILE:1: field conversations is missing; the file"),
+                "{error}"
+            );
+        }
+        let error = refusal("[\n\n{\"conversations\": [{\"value\": \"alone\"}]}, {}]");
+        assert!(
+            error.starts_with("FILE:3: field conversations has no question with an"),
+            "{error}"
+        );
+        assert!(refusal("[]").starts_with("FILE gives no prompt: it has no rows;"));
+        assert!(refusal("3").starts_with("FILE:1: it is a number, not an object"));
     }
 
     #[test]

@@ -5,10 +5,12 @@
 use std::sync::Arc;
 
 use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 use tokometer_wire::{Message, Prompt};
 
 use super::args::{self, Common};
+use super::exact::Exact;
 use super::file;
 use super::length::{as_ids, user};
 use super::wording::Template;
@@ -127,6 +129,7 @@ impl Sonnet {
         for line in &self.lines {
             tokens += self.tokenizer.encode(line)?.len() as u64;
         }
+        Exact::check(spec, "input_len", input_len.into())?;
         let average = tokens as f64 / self.lines.len() as f64;
         let head = self.tokens(HEAD)?;
         if input_len <= head {
@@ -135,8 +138,10 @@ impl Sonnet {
             );
             return Err(args::wrong(spec, "input_len", why));
         }
+        // A line has a token at least; lines of none would never make up the length.
         let lines = |tokens: u32| {
-            ((f64::from(tokens) - f64::from(head)) / average).round().max(0.0) as usize
+            let count = (f64::from(tokens) - f64::from(head)) / average.max(1.0);
+            count.round().max(0.0) as usize
         };
         let (all, shared) = (lines(input_len), lines(prefix_len).min(self.lines.len()));
         self.opening.extend(self.lines[..shared].iter().map(String::as_str));
@@ -149,6 +154,42 @@ impl Sonnet {
             return Err(args::wrong(spec, "prefix_len", why));
         }
         Ok(())
+    }
+
+    /// A text within the length, and its tokens.
+    fn within_length(&self, rng: &mut ChaCha8Rng) -> Result<(String, u32), TokenizerError> {
+        let (mut text, mut ends) = (String::new(), Vec::new());
+        for _ in 0..TRIES {
+            (text, ends) = self.lot(rng);
+            let tokens = self.tokens(&text)?;
+            if tokens <= self.own.input_len {
+                return Ok((text, tokens));
+            }
+        }
+        // Where all lines are alike every draw may be too long: then as many lines of the last one as there is room for. For none
+        // there is, which was seen to when it was opened.
+        let (mut fitting, mut beyond) = (0, ends.len() - 1);
+        while beyond - fitting > 1 {
+            let middle = usize::midpoint(fitting, beyond);
+            match self.tokens(&text[..ends[middle]])? <= self.own.input_len {
+                true => fitting = middle,
+                false => beyond = middle,
+            }
+        }
+        text.truncate(ends[fitting]);
+        let tokens = self.tokens(&text)?;
+        Ok((text, tokens))
+    }
+
+    /// Lines by lot behind those that all prompts share, and where the text ends after none of them, after one, and so on.
+    fn lot(&self, rng: &mut ChaCha8Rng) -> (String, Vec<usize>) {
+        let mut text = self.opening.clone();
+        let mut ends = vec![text.len()];
+        for _ in 0..self.drawn {
+            text.push_str(&self.lines[rng.random_range(0..self.lines.len())]);
+            ends.push(text.len());
+        }
+        (text, ends)
     }
 
     /// Tokens as the server counts them.
@@ -175,31 +216,17 @@ impl Sonnet {
 
 impl Dataset for Sonnet {
     fn draw(&self, index: u64, seed: Seed) -> Result<Drawn, DatasetError> {
-        let mut rng = seed.stream("sonnet").at(index).rng();
-        // A draw may be too long by its lot; where all lines are alike it always is, and then takes a line less.
-        let mut tries = 0;
-        loop {
-            let lines = self.drawn.saturating_sub(tries / TRIES);
-            tries += 1;
-            let mut text = self.opening.clone();
-            for _ in 0..lines {
-                text.push_str(&self.lines[rng.random_range(0..self.lines.len())]);
-            }
-            let tokens = self.tokens(&text)?;
-            if tokens > self.own.input_len && lines > 0 {
-                continue;
-            }
-            let prompt = match self.form {
-                Form::Chat => Prompt::Messages(vec![user(text)]),
-                Form::Written => Prompt::Text(self.written(&text)?),
-                Form::Plain => Prompt::Text(text),
-            };
-            let drawn = match self.ids {
-                true => as_ids(prompt, &*self.tokenizer)?,
-                false => Drawn::of(prompt, Some(tokens)),
-            };
-            return Ok(drawn.answered_within(Some(self.own.output_len)));
-        }
+        let (text, tokens) = self.within_length(&mut seed.stream("sonnet").at(index).rng())?;
+        let prompt = match self.form {
+            Form::Chat => Prompt::Messages(vec![user(text)]),
+            Form::Written => Prompt::Text(self.written(&text)?),
+            Form::Plain => Prompt::Text(text),
+        };
+        let drawn = match self.ids {
+            true => as_ids(prompt, &*self.tokenizer)?,
+            false => Drawn::of(prompt, Some(tokens)),
+        };
+        Ok(drawn.answered_within(Some(self.own.output_len)))
     }
 
     fn len(&self) -> Option<u64> {
@@ -209,7 +236,7 @@ impl Dataset for Sonnet {
 
 /// What vLLM asks of the model.
 const HEAD: &str = "Pick as many lines as you can from these poem lines:\n";
-/// About every second draw is within the length, which the number of lines is chosen for.
+/// How often it is drawn before lines are left out: about every second draw is within the length, which the number of lines is chosen for.
 const TRIES: usize = 20;
 
 #[cfg(test)]
@@ -301,6 +328,11 @@ mod tests {
                 .contains("the head of every prompt has")
         );
         assert!(refused(json!({ "output_len": 0 })).contains("prompts.args.output_len"));
+        let error = refused(json!({ "input_len": u32::MAX }));
+        assert!(
+            error.contains("prompts.args.input_len") && error.contains("can be made"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -311,6 +343,18 @@ mod tests {
         let data = dataset::open(&spec(path, true, json!({})), Some(tiny())).unwrap();
         let tokens = data.draw(0, Seed::new(1)).unwrap().tokens.unwrap();
         assert!((450..=550).contains(&tokens), "{tokens}");
+    }
+
+    #[test]
+    fn an_uneven_poem_gives_prompts_within_the_length() {
+        let (_folder, path) = file(format!("{}{}\n", "a\n".repeat(99), "the sea ".repeat(90)));
+        for index in 0..40 {
+            let data = dataset::open(&spec(path.clone(), true, json!({})), Some(tiny())).unwrap();
+            let drawn = data.draw(index, Seed::new(1)).unwrap();
+            let Prompt::Messages(messages) = &drawn.prompt else { panic!("it is a conversation") };
+            assert_eq!(drawn.tokens, tiny().count_messages(messages).unwrap());
+            assert!((200..=550).contains(&drawn.tokens.unwrap()), "{:?}", drawn.tokens);
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::args::{self, Common};
 use super::file::{self, kind};
 use super::length::Fate;
 use super::rows::{self, Row};
-use super::sample::{Sample, Taking, Wrong};
+use super::sample::{Sample, Skip, Taking, Wrong};
 use super::wording::{Asked, Template, Wording};
 use super::{Dataset, DatasetError, Entry, File, Spec};
 use crate::tokenizer::Tokenizer;
@@ -55,19 +55,22 @@ fn open(
     Ok(Box::new(Sample::new(path, tables, taking, Box::new(make))))
 }
 
-fn question(row: &Row, wording: &Wording, own: &Own) -> Result<Option<Fate>, Wrong> {
-    if !of_category(row, own.category.as_deref())? {
-        return Ok(None);
-    }
+fn question(row: &Row, wording: &Wording, own: &Own) -> Result<Fate, Wrong> {
+    of_category(row, &ENTRY, own.category.as_deref())?;
     let text = first_of(row, "turns")?;
-    wording.word(Asked::Text(text.to_owned()), Some(own.output_len.get())).map(Some)
+    wording.word(Asked::Text(text.to_owned()), Some(own.output_len.get()))
 }
 
-/// Whether a row is of the category that is wanted, if one is.
-pub(super) fn of_category(row: &Row, wanted: Option<&str>) -> Result<bool, String> {
-    match wanted {
-        None => Ok(true),
-        Some(wanted) => Ok(file::field(row, "category")? == wanted),
+/// Passes over a row of another category than is wanted, if one is.
+pub(super) fn of_category(row: &Row, entry: &Entry, wanted: Option<&str>) -> Result<(), Wrong> {
+    let Some(wanted) = wanted else { return Ok(()) };
+    match file::field(row, "category")? {
+        found if found == wanted => Ok(()),
+        found => Err(Wrong::Skip(Skip::Category {
+            dataset: entry.name,
+            wanted: wanted.to_owned(),
+            found: found.to_owned(),
+        })),
     }
 }
 
@@ -142,10 +145,13 @@ mod tests {
     }
 
     #[test]
-    fn a_category_that_there_is_not_leaves_nothing() {
+    fn a_category_that_there_is_not_is_refused_with_those_there_are() {
         let data = open(ROWS, true, json!({ "category": "poetry" })).unwrap();
         let error = data.draw(0, Seed::new(0)).unwrap_err().to_string();
-        assert!(error.contains("no row of it will do"), "{error}");
+        assert_eq!(
+            error,
+            "prompts.args.category of the dataset spec_bench: there is no category poetry; those there are: code, math"
+        );
     }
 
     #[test]

@@ -74,10 +74,8 @@ fn open(
     Ok(Box::new(Sample::new(path, tables, taking, Box::new(make))))
 }
 
-fn prompt(row: &Row, wording: &Wording, own: &Own) -> Result<Option<Fate>, Wrong> {
-    if !of_category(row, own.category.as_deref())? {
-        return Ok(None);
-    }
+fn prompt(row: &Row, wording: &Wording, own: &Own) -> Result<Fate, Wrong> {
+    of_category(row, &ENTRY, own.category.as_deref())?;
     let first = match row.get("messages") {
         Some(Value::Array(messages)) => messages.first(),
         Some(other) => {
@@ -90,7 +88,7 @@ fn prompt(row: &Row, wording: &Wording, own: &Own) -> Result<Option<Fate>, Wrong
     };
     let text =
         file::field(first, "content").map_err(|why| format!("first of field messages: {why}"))?;
-    wording.word(Asked::Text(text.to_owned()), Some(own.output_len.get())).map(Some)
+    wording.word(Asked::Text(text.to_owned()), Some(own.output_len.get()))
 }
 
 const FORM: &str = r#"a folder with {subset}.jsonl of lines such as {"category": "coding", "messages": [{"role": "user", "content": "…"}]}, as SPEED-Bench's prepare.py writes it"#;

@@ -10,7 +10,7 @@ use tokometer_wire::{Message, Prompt};
 
 use super::length::{Fate, Raw, Shape, user};
 use super::media::{Sound, text_part};
-use super::sample::Wrong;
+use super::sample::{Skip, Wrong};
 use super::{DatasetError, Drawn, Spec, args};
 use crate::tokenizer::Tokenizer;
 
@@ -185,12 +185,20 @@ impl Limits {
     /// Those of ShareGPT, and of most others.
     pub(super) const USUAL: Self = Self { prompt: 1024, total: 2048 };
 
-    /// Whether they are kept.
-    pub(super) fn keep(self, prompt: u32, answer: u32, chosen: bool) -> bool {
-        LEAST <= prompt
+    /// Passes over a row that does not keep to them. A chosen length of the answer may be as short as it likes.
+    pub(super) fn keep(self, prompt: u32, answer: u32, chosen: bool) -> Result<(), Skip> {
+        let Self { prompt: longest, total } = self;
+        let kept = LEAST <= prompt
             && (chosen || LEAST <= answer)
-            && prompt <= self.prompt
-            && prompt.saturating_add(answer) <= self.total
+            && prompt <= longest
+            && prompt.saturating_add(answer) <= total;
+        if kept {
+            return Ok(());
+        }
+        Err(Skip::Bounds(format!(
+            "the prompt has {prompt} tokens and the answer {answer}, where {LEAST} is the least for each, {longest} the most \
+             for the prompt and {total} for both"
+        )))
     }
 }
 

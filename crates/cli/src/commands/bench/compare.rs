@@ -25,10 +25,10 @@ pub(crate) struct Arguments {
     #[arg(long, short, value_name = "RESULT", num_args = 1..)]
     b: Vec<String>,
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, overrides_with = "json")]
     json: bool,
-    /// End with exit code 1 if a figure of B is worse by more than so many per cent, with confidence
-    #[arg(long, value_name = "PERCENT", value_parser = percent, allow_negative_numbers = true)]
+    /// End with exit code 1 if a figure of B is worse by more than so many per cent for certain, however many figures there are
+    #[arg(long, value_name = "PERCENT", value_parser = percent, allow_negative_numbers = true, overrides_with = "fail_on_regression")]
     fail_on_regression: Option<f64>,
 }
 
@@ -38,9 +38,9 @@ pub(crate) struct Arguments {
 /// If a side holds no results.
 pub(crate) fn compare_results(arguments: &Arguments) -> Result<Exit, Trouble> {
     let [a, b] = arguments.sides()?;
-    let sides = [side("A", &a)?, side("B", &b)?];
-    let comparison = compare(&sides);
     let screen = Screen::new();
+    let sides = [side("A", &a, &screen)?, side("B", &b, &screen)?];
+    let comparison = compare(&sides);
     match arguments.json {
         true => screen.print(format!("{:#}\n", comparison.json())),
         false => screen.print(comparison.text(Screen::style())),
@@ -56,13 +56,14 @@ fn judged(comparison: &Comparison, limit: f64, screen: &Screen) -> Exit {
     if comparison.rows.iter().all(|row| row.confidence.is_none()) {
         screen.say("warning: --fail-on-regression: no figure has an interval, so nothing can be called a regression; give at least two runs a side");
     }
-    let regressions = comparison.rows.iter().filter_map(|row| Some((row, row.regression()?)));
-    let beyond: Vec<String> = regressions
-        .filter(|(_, percent)| *percent > limit)
-        .map(|(row, percent)| format!("{} is worse by {percent:.1} %", row.figure.title))
-        .collect();
-    beyond.iter().for_each(|regression| screen.say(format!("regression: {regression}")));
-    if beyond.is_empty() { Exit::Done } else { Exit::Failed }
+    let gate = comparison.gate(limit);
+    for found in &gate.regressions {
+        screen.say(format!(
+            "regression: {} is worse by {:.1} %, by {:.1} % at the least",
+            found.figure.title, found.percent, found.at_least
+        ));
+    }
+    if gate.regressions.is_empty() { Exit::Done } else { Exit::Failed }
 }
 
 impl Arguments {
@@ -90,10 +91,18 @@ impl Arguments {
     }
 }
 
-fn side(letter: &str, given: &[String]) -> Result<Side, Trouble> {
+fn side(letter: &str, given: &[String], screen: &Screen) -> Result<Side, Trouble> {
     let mut runs: Vec<Outcome> = Vec::new();
     for path in given {
-        for file in files(path)? {
+        let found = files(path)?;
+        if !found.passed_over.is_empty() {
+            screen.say(format!(
+                "warning: side {letter}: of {path} only {} read, and passed over: {}; name the files to have them all",
+                if found.files.len() == 1 { "the run=N.json is" } else { "its run=N.json are" },
+                names(&found.passed_over)
+            ));
+        }
+        for file in found.files {
             let shown = file.display().to_string();
             let text = fs::read_to_string(&file).map_err(|error| {
                 Trouble::input(format!("side {letter}: cannot read {shown}: {error}"))
@@ -108,26 +117,47 @@ fn side(letter: &str, given: &[String]) -> Result<Side, Trouble> {
     Ok(Side { name: given.join(" "), runs })
 }
 
+/// The first few names of files, and how many there are more.
+fn names(files: &[PathBuf]) -> String {
+    let shown = files.iter().take(MOST_NAMED).map(|path| name(path)).collect::<Vec<_>>().join(", ");
+    match files.len().saturating_sub(MOST_NAMED) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Results, and what might be taken for some.
+#[derive(Debug, Default)]
+struct Found {
+    files: Vec<PathBuf>,
+    /// Other results beside those of a sweep.
+    passed_over: Vec<PathBuf>,
+}
+
 /// The files that a path stands for: itself, those of a folder, or those that a pattern fits.
-fn files(given: &str) -> Result<Vec<PathBuf>, Trouble> {
+fn files(given: &str) -> Result<Found, Trouble> {
     let path = Path::new(given);
     if path.is_dir() {
         return of_folder(path);
     }
     if path.exists() || !given.contains(['*', '?', '[']) {
-        return Ok(vec![path.to_owned()]);
+        return Ok(Found { files: vec![path.to_owned()], ..Found::default() });
     }
     let matches = glob::glob(given)
         .map_err(|error| Trouble::input(format!("{given} is no pattern: {error}")))?;
     let files: Vec<PathBuf> = matches.flatten().filter(|path| path.is_file()).collect();
     match files.is_empty() {
         true => Err(Trouble::input(format!("{given} fits no file"))),
-        false => Ok(files),
+        false => Ok(Found { files, ..Found::default() }),
     }
 }
 
 /// The runs in a folder: those of a sweep's combination, or else every result in it.
-fn of_folder(folder: &Path) -> Result<Vec<PathBuf>, Trouble> {
+fn of_folder(folder: &Path) -> Result<Found, Trouble> {
     let cannot = |error: std::io::Error| {
         Trouble::input(format!("cannot read {}: {error}", folder.display()))
     };
@@ -139,16 +169,11 @@ fn of_folder(folder: &Path) -> Result<Vec<PathBuf>, Trouble> {
         }
     }
     files.sort();
-    let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let is_run = |path: &PathBuf| {
         let name = name(path);
         let number = name.strip_prefix("run=").and_then(|rest| rest.strip_suffix(".json"));
         number.is_some_and(|number| number.parse::<u32>().is_ok())
     };
-    let runs: Vec<PathBuf> = files.iter().filter(|path| is_run(path)).cloned().collect();
-    if !runs.is_empty() {
-        return Ok(runs);
-    }
     let is_result = |path: &PathBuf| {
         let name = name(path);
         let aside = ["summary.json", "warmup.json"].contains(&name.as_str());
@@ -159,10 +184,14 @@ fn of_folder(folder: &Path) -> Result<Vec<PathBuf>, Trouble> {
         name.ends_with(".json") && !aside
     };
     files.retain(is_result);
-    match files.is_empty() {
+    let (runs, others): (Vec<PathBuf>, Vec<PathBuf>) = files.into_iter().partition(is_run);
+    if !runs.is_empty() {
+        return Ok(Found { files: runs, passed_over: others });
+    }
+    match others.is_empty() {
         true => Err(Trouble::input(format!("{} holds no results", folder.display()))
             .with_hint("give the folder of one combination of a sweep, with its run=N.json")),
-        false => Ok(files),
+        false => Ok(Found { files: others, ..Found::default() }),
     }
 }
 
@@ -177,6 +206,9 @@ fn percent(text: &str) -> Result<f64, String> {
         false => Err("must be at least 0".to_owned()),
     }
 }
+
+/// How many files are named in a warning.
+const MOST_NAMED: usize = 4;
 
 const FORMS: &str = "tokometer bench compare A.json B.json, or --a A1.json A2.json --b B1.json B2.json, or two folders";
 
@@ -223,18 +255,17 @@ mod tests {
         ] {
             fs::write(folder.path().join(name), "").unwrap();
         }
-        let names = |files: Vec<PathBuf>| {
-            files
-                .iter()
-                .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(names(of_folder(folder.path()).unwrap()), ["run=10.json", "run=2.json"]);
+        let names = |files: &[PathBuf]| files.iter().map(|path| name(path)).collect::<Vec<_>>();
+        let found = of_folder(folder.path()).unwrap();
+        assert_eq!(names(&found.files), ["run=10.json", "run=2.json"]);
+        assert!(found.passed_over.is_empty(), "{found:?}");
         let pattern = folder.path().join("run=*.json").display().to_string();
         assert_eq!(
-            names(files(&pattern).unwrap()),
+            names(&files(&pattern).unwrap().files),
             ["run=10.json", "run=2.json", "run=3.failure.json"]
         );
         assert!(files(&folder.path().join("x*").display().to_string()).is_err());
+        fs::write(folder.path().join("loose.json"), "").unwrap();
+        assert_eq!(names(&of_folder(folder.path()).unwrap().passed_over), ["loose.json"]);
     }
 }

@@ -19,7 +19,7 @@ use crate::trouble::Trouble;
 /// If it cannot be run.
 pub(crate) fn serve(flags: Flags) -> Result<Exit, Trouble> {
     let screen = if flags.shows_progress() { Screen::new() } else { Screen::without_progress() };
-    let dry = flags.dry_run();
+    let (dry, based) = (flags.dry_run(), flags.names_base_url());
     let mut surroundings = Surroundings::default();
     let places = flags.places().clone();
     let placed = |trouble: Trouble| match trouble.flag().and_then(|flag| places.get(flag)) {
@@ -48,7 +48,18 @@ pub(crate) fn serve(flags: Flags) -> Result<Exit, Trouble> {
         return screen.check().map(|()| Exit::Done);
     }
     let ended = session::run(&resolved, &screen).map(|ended| ended.exit);
-    ended.map_err(|trouble| placed(trouble.in_words(|text| vllm::by_flags(text, &dataset))))
+    ended.map_err(|trouble| placed(trouble.in_words(|text| vllm::by_flags(text, &dataset, based))))
+}
+
+/// Whether the flags make a plan that can be run, as far as that can be told without asking anybody.
+///
+/// # Errors
+/// If they do not.
+pub(crate) fn check(flags: Flags) -> Result<(), Trouble> {
+    let mut surroundings = Surroundings::default();
+    let config = vllm::settings(flags, &mut surroundings, &|_| false)?;
+    let dataset = config.prompts.dataset.clone().unwrap_or_default();
+    resolve(config, &surroundings).map(drop).map_err(|error| by_flag(error, &dataset))
 }
 
 /// Whether the tokenizer of that model can be had without asking anybody: it is a folder, or lies in a hub's cache.

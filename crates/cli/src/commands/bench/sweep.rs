@@ -4,12 +4,16 @@
 //! nothing itself: each run is a process of its own, by whatever command it was given.
 
 mod child;
+mod design;
 mod experiment;
+mod halt;
 mod measure;
+mod origin;
 mod parameters;
 mod pareto;
 mod plot;
 mod results;
+mod secrets;
 mod serve;
 mod server;
 mod signals;
@@ -18,13 +22,10 @@ mod words;
 mod workload;
 
 use std::ffi::OsString;
-use std::fs;
-use std::path::Path;
 
 use clap::{Args, Subcommand};
 
 use crate::exit::Exit;
-use crate::screen::Screen;
 use crate::trouble::Trouble;
 
 /// What `bench sweep` takes.
@@ -37,14 +38,16 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Run a benchmark for every combination of parameters, several times each
+    #[command(args_override_self = true)]
     Serve(Box<serve::Arguments>),
     /// Explore the way from one request at a time to all at once
-    #[command(name = "serve_workload", alias = "serve-workload")]
+    #[command(name = "serve_workload", alias = "serve-workload", args_override_self = true)]
     ServeWorkload(Box<workload::Arguments>),
     /// Draw curves of a sweep's results
+    #[command(args_override_self = true)]
     Plot(Box<plot::Arguments>),
     /// Draw throughput per user against throughput per GPU, with the Pareto frontier
-    #[command(name = "plot_pareto", alias = "plot-pareto")]
+    #[command(name = "plot_pareto", alias = "plot-pareto", args_override_self = true)]
     PlotPareto(Box<pareto::Arguments>),
     /// Not here: it times the start of vLLM, by vLLM's own insides
     #[command(hide = true, disable_help_flag = true)]
@@ -70,32 +73,3 @@ pub(crate) fn sweep(arguments: &Arguments) -> Result<Exit, Trouble> {
         .with_hint("use vllm bench sweep startup for it")),
     }
 }
-
-/// Why a sweep does not go on.
-#[derive(Debug)]
-enum Halt {
-    /// Something went wrong.
-    Trouble(Trouble),
-    /// Somebody wants it to end.
-    Interrupted,
-}
-
-impl From<Trouble> for Halt {
-    fn from(trouble: Trouble) -> Self {
-        Self::Trouble(trouble)
-    }
-}
-
-/// Says the last lines of a log, as they stand there but for what could steer a terminal.
-fn say_last_lines(log: &Path, screen: &Screen) {
-    let text = fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    let text = text.unwrap_or_default();
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    for line in &lines[lines.len().saturating_sub(LAST_LINES)..] {
-        let harmless: String = line.chars().filter(|sign| !sign.is_control()).take(400).collect();
-        screen.say(format!("  | {harmless}"));
-    }
-}
-
-/// How many lines of a log are said where a program has failed.
-const LAST_LINES: usize = 12;

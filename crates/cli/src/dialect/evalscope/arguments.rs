@@ -167,14 +167,15 @@ fn dataset(plan: &Plan, offset: u64) -> Value {
 
 fn generation(plan: &Plan) -> Value {
     let options = &plan.generation.options;
+    let max_tokens = plan.generation.max_tokens.map(|tokens| match tokens.bounds() {
+        (low, high) if low == high => json!(low),
+        (low, high) => json!([low, high]),
+    });
     json!({
         "frequency_penalty": options.frequency_penalty,
         "repetition_penalty": options.repetition_penalty,
         "logprobs": options.logprobs,
-        "max_tokens": plan.generation.max_tokens.map(|tokens| match tokens.bounds() {
-            (low, high) if low == high => json!(low),
-            (low, high) => json!([low, high]),
-        }),
+        "max_tokens": max_tokens.or(plan.generation.default_max_tokens.map(|tokens| json!(tokens))),
         "min_tokens": options.min_tokens,
         "n_choices": options.n,
         "seed": options.seed,

@@ -161,7 +161,8 @@ pub(super) struct PromptFlags {
 #[command(next_help_heading = "Generation")]
 pub(super) struct GenerationFlags {
     /// The most tokens to generate: one value, or the least and the most, from which each request draws its own
-    #[arg(action = ArgAction::Set, long, num_args = 1..=2, value_name = "N", default_value = "2048", value_parser = natural, allow_negative_numbers = true)]
+    /// [default: 2048, or what the dataset knows of each prompt]
+    #[arg(action = ArgAction::Set, long, num_args = 1..=2, value_name = "N", value_parser = natural, allow_negative_numbers = true)]
     pub(super) max_tokens: Vec<u32>,
     /// The fewest tokens to generate
     #[arg(long, value_name = "N", value_parser = natural, allow_negative_numbers = true)]

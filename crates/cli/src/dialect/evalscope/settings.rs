@@ -101,8 +101,11 @@ fn load(flags: LoadFlags) -> Result<config::Load, Trouble> {
         true => {
             let rates: Option<Vec<Rate>> = flags.rate.iter().copied().map(Rate::new).collect();
             let Some(rates) = rates else {
-                return Err(Trouble::input("--open-loop sends by the schedule of --rate, and every --rate must be above zero")
-                    .with_hint("for example --open-loop --rate 5 10 --number 100 200"));
+                return Err(Trouble::input(format!(
+                    "--open-loop sends by the schedule of --rate, and every --rate must be {}",
+                    Rate::BOUNDS
+                ))
+                .with_hint("for example --open-loop --rate 5 10 --number 100 200"));
             };
             sweep::open(&rates, &flags.number)?
         }
@@ -142,8 +145,8 @@ fn closed_rate(rates: &[f64]) -> Result<Option<Rate>, Trouble> {
     match rates.first() {
         None | Some(-1.0) => Ok(None),
         Some(&rate) => Rate::new(rate).map(Some).ok_or_else(|| {
-            Trouble::input(format!("--rate: {rate} is no number of requests per second"))
-                .with_hint("above zero, or -1 for no pacing")
+            Trouble::input(format!("--rate: must be {}, not {rate}", Rate::BOUNDS))
+                .with_hint("requests per second, or -1 for no pacing")
         }),
     }
 }
@@ -232,11 +235,12 @@ fn fit(text: &str) -> Result<config::Fit, Trouble> {
 
 fn generation(flags: GenerationFlags) -> Result<config::Generation, Trouble> {
     let max_tokens = match flags.max_tokens[..] {
-        [low, high] => Between::new(low, high).ok_or_else(|| {
+        [] => None,
+        [low, high] => Some(Between::new(low, high).ok_or_else(|| {
             Trouble::input(format!("--max-tokens: {low} is above {high}"))
                 .with_hint("the least comes first")
-        })?,
-        [one] => Between::new(one, one).expect("a number is not above itself"),
+        })?),
+        [one] => Between::new(one, one),
         _ => return Err(Trouble::input("--max-tokens takes one value or two")),
     };
     let extra = match flags.extra_args {
@@ -244,7 +248,8 @@ fn generation(flags: GenerationFlags) -> Result<config::Generation, Trouble> {
         None => Map::new(),
     };
     Ok(config::Generation {
-        max_tokens: Some(max_tokens),
+        max_tokens,
+        default_max_tokens: max_tokens.is_none().then_some(MAX_TOKENS),
         min_tokens: flags.min_tokens,
         temperature: Some(flags.temperature),
         top_p: flags.top_p,
@@ -276,6 +281,8 @@ fn output(flags: OutputFlags) -> config::Output {
     }
 }
 
+/// The most tokens of an answer, where nobody says otherwise.
+const MAX_TOKENS: NonZeroU32 = NonZeroU32::new(2048).expect("2048 is above 0");
 const EXTRA_EXAMPLE: &str = "for example --extra-args '{\"ignore_eos\": true}'";
 const DATASET_EXAMPLE: &str =
     "for example --dataset-args '{\"target_input_len\": 2048, \"input_len_mode\": \"cap\"}'";
@@ -319,6 +326,7 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
     ("prompts.chat_template", "--no-apply-chat-template"),
     ("prompts.tokenize", "--tokenize-prompt"),
     ("generation.max_tokens", "--max-tokens"),
+    ("generation.default_max_tokens", "--max-tokens"),
     ("generation.min_tokens", "--min-tokens"),
     ("generation.temperature", "--temperature"),
     ("generation.top_p", "--top-p"),

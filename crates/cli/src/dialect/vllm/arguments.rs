@@ -26,7 +26,7 @@ pub(crate) fn of_point(plan: &Plan, told: &Vllm, point: &Point, model: &str) -> 
         backend: told.backend.clone(),
         label: told.label.clone(),
         tokenizer_id: told.tokenizer_id.then(tokenizer),
-        num_prompts: point.number.get(),
+        num_prompts: told.num_prompts.unwrap_or(point.number).get(),
         metadata: told.metadata.clone(),
         request_rate: point.rate().map(Rate::per_second),
         burstiness: burstiness(point.pacing),
@@ -60,12 +60,54 @@ fn burstiness(pacing: Pacing) -> f64 {
     }
 }
 
-/// Its bounds are whole numbers there, as vLLM takes them.
 fn ramp_up(pacing: Pacing) -> Option<RampUp> {
     let Pacing::Ramp(Ramp { shape, from, to, .. }) = pacing else { return None };
     let strategy = match shape {
         RampShape::Linear => Strategy::Linear,
         RampShape::Exponential => Strategy::Exponential,
     };
-    Some(RampUp { strategy, start_rps: from.round() as u64, end_rps: to.round() as u64 })
+    Some(RampUp { strategy, start_rps: from, end_rps: to })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tokometer_plan::{Reporting, from_yaml, resolve};
+
+    use super::*;
+    use crate::surroundings::Surroundings;
+
+    fn told(points: &str, report: &str) -> Vec<Value> {
+        let yaml = format!(
+            "model: m\ntarget: {{url: 'http://h/v1/embeddings'}}\nload: {{points: {points}}}\nprompts: {{dataset: random}}\n\
+             output: {{vllm: {report}}}\n"
+        );
+        let config = from_yaml(&yaml, "plan.yaml").unwrap();
+        let plan = resolve(config, &Surroundings::default()).unwrap().plan;
+        let Reporting::Vllm(told) = &plan.report else { panic!("reports are vLLM's") };
+        plan.points.iter().map(|point| of_point(&plan, told, point, "m")).collect()
+    }
+
+    #[test]
+    fn each_point_has_arguments_of_its_own() {
+        let told = told("[{parallel: 1, number: 10}, {parallel: 8, rate: 2.5, number: 80}]", "{}");
+        let of = |key: &str| told.iter().map(|point| point[key].clone()).collect::<Vec<_>>();
+        assert_eq!(of("max_concurrency"), [json!(1), json!(8)]);
+        assert_eq!(of("request_rate"), [Value::Null, json!(2.5)]);
+        assert_eq!(of("num_prompts"), [json!(10), json!(80)]);
+    }
+
+    #[test]
+    fn prompts_are_counted_as_they_were_asked_for() {
+        let told = told("[{parallel: 1, number: 125}]", "{num_prompts: 1000}");
+        assert_eq!(told[0]["num_prompts"], 1000);
+    }
+
+    #[test]
+    fn a_ramp_keeps_its_broken_rates() {
+        let ramp = "{shape: exponential, from: 0.4, to: 2.5}";
+        let told = told(&format!("[{{ramp: {ramp}, number: 10}}]"), "{}");
+        let expected = json!({ "strategy": "exponential", "start_rps": 0.4, "end_rps": 2.5 });
+        assert_eq!(told[0]["ramp_up"], expected);
+    }
 }

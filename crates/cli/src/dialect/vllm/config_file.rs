@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use clap::Command;
+use clap::{Arg, ArgAction, Command};
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -13,8 +13,8 @@ use serde_saphyr::Spanned;
 use serde_saphyr::options::NonFiniteFloatPolicy;
 use tokometer_plan::known_words;
 
-use super::typed::Names;
-use crate::command_line::what_is_wrong;
+use super::names::Names;
+use crate::refusal::what_is_wrong;
 use crate::trouble::Trouble;
 
 /// A flag from a file.
@@ -61,7 +61,8 @@ fn parse(text: &str, file: &str, command: &Command, names: &Names) -> Result<Vec
     let mut flags = Vec::with_capacity(entries.len());
     for (key, given) in entries {
         let place = format!("{file}:{}", key.referenced.line());
-        let words = words(&key.value, given, names).map_err(|trouble| trouble.at(&place))?;
+        let words =
+            words(&key.value, given, command, names).map_err(|trouble| trouble.at(&place))?;
         let Some(words) = words else { continue };
         let entry = Entry { words, place };
         check(&entry, command)?;
@@ -71,7 +72,12 @@ fn parse(text: &str, file: &str, command: &Command, names: &Names) -> Result<Vec
 }
 
 /// The words for a key and its value. `None` if it is a switch that stays off.
-fn words(key: &str, given: Given, names: &Names) -> Result<Option<Vec<String>>, Trouble> {
+fn words(
+    key: &str,
+    given: Given,
+    command: &Command,
+    names: &Names,
+) -> Result<Option<Vec<String>>, Trouble> {
     let name = names.meant(key)?;
     if matches!(name.as_str(), "help" | "config") || !names.has(&name) {
         let known = names.all().filter(|name| !matches!(*name, "help" | "config"));
@@ -86,11 +92,21 @@ fn words(key: &str, given: Given, names: &Names) -> Result<Option<Vec<String>>, 
     }
     let flag = format!("--{name}");
     let off = format!("no-{name}");
+    let arg = command.get_arguments().find(|arg| arg.get_long() == Some(name.as_str()));
+    let is_switch = arg.is_some_and(|arg| matches!(arg.get_action(), ArgAction::SetTrue));
+    if is_switch && !matches!(given, Given::Switch(_) | Given::Nothing) {
+        return Err(Trouble::input(format!("{key} is a switch, and takes no other value"))
+            .with_hint(format!("write {key}: true, or false, without quotes")));
+    }
     Ok(match given {
         Given::Switch(true) => Some(vec![flag]),
         Given::Switch(false) => names.has(&off).then(|| vec![format!("--{off}")]),
         Given::Text(text) => Some(vec![format!("{flag}={text}")]),
         Given::List(texts) if texts.is_empty() => None,
+        // Of a flag that takes one word, a list is what stands between its commas.
+        Given::List(texts) if !arg.is_some_and(takes_several) => {
+            Some(vec![format!("{flag}={}", texts.join(","))])
+        }
         Given::List(texts) => Some(std::iter::once(flag).chain(texts).collect()),
         Given::Object(object) => Some(vec![format!("{flag}={}", Value::Object(object))]),
         Given::Nothing => {
@@ -98,6 +114,11 @@ fn words(key: &str, given: Given, names: &Names) -> Result<Option<Vec<String>>, 
                 .with_hint("leave it out, or write true for a switch"));
         }
     })
+}
+
+/// Whether a flag takes several words in one go.
+fn takes_several(arg: &Arg) -> bool {
+    arg.get_num_args().is_some_and(|words| words.max_values() > 1)
 }
 
 /// Whether the flag can be taken, by itself.
@@ -270,6 +291,8 @@ goodput:
   - tpot:50
 extra-body: {top_k: 5, nested: {a: [1, true]}}
 metadata: []
+percentile-metrics: [ttft, e2el]
+metric_percentiles: [50, 99.9]
 ";
         assert_eq!(
             words(text),
@@ -283,6 +306,8 @@ metadata: []
                 "ttft:500",
                 "tpot:50",
                 "--extra-body={\"top_k\":5,\"nested\":{\"a\":[1,true]}}",
+                "--percentile-metrics=ttft,e2el",
+                "--metric-percentiles=50,99.9",
             ]
         );
         assert_eq!(words("# nothing\n"), [""; 0]);
@@ -298,9 +323,9 @@ metadata: []
         error: bench.yaml:2: --port takes a whole number, not many
         hint: tokometer bench serve --help shows what it takes
         ");
-        insta::assert_snapshot!(refused("save-result: 5\n"), @"
-        error: bench.yaml:1: unexpected value '5' for '--save-result' found; no more were expected
-        hint: tokometer bench serve --help shows what it takes
+        insta::assert_snapshot!(refused("save-result: \"yes\"\n"), @"
+        error: bench.yaml:1: save-result is a switch, and takes no other value
+        hint: write save-result: true, or false, without quotes
         ");
         insta::assert_snapshot!(refused("model:\n"), @"
         error: bench.yaml:1: model has no value

@@ -4,9 +4,8 @@
 //! datasets; only what the flags' own form demands is checked here.
 
 use serde_json::{Map, Value, json};
-use tokometer_workload::dataset::DATASETS;
 
-use super::flags::dataset::DatasetFlags;
+use super::flags::dataset::{DatasetFlags, is_vllms};
 use super::written;
 use crate::dialect::json::object;
 use crate::trouble::Trouble;
@@ -117,18 +116,6 @@ pub(super) fn flag_of(setting: &str, dataset: &str) -> Option<&'static str> {
         "output_len" => Some("--output-len"),
         _ => None,
     })
-}
-
-/// The help of `--dataset-name`.
-pub(super) fn help() -> String {
-    let known: Vec<_> = DATASETS.iter().map(|entry| entry.name).collect();
-    let (theirs, ours): (Vec<_>, Vec<_>) = known.into_iter().partition(|name| is_vllms(name));
-    format!("Where prompts come from: {}; of ours {}", theirs.join(", "), ours.join(", "))
-}
-
-/// Whether `vllm bench serve` has it, or once had it.
-fn is_vllms(name: &str) -> bool {
-    VLLMS.contains(&name)
 }
 
 fn takes_output_len(name: &str) -> bool {
@@ -314,23 +301,6 @@ const SHUFFLED: &[&str] = &[
     "speed_bench",
     "prefix_repetition",
     "hf",
-];
-
-const VLLMS: &[&str] = &[
-    "sharegpt",
-    "burstgpt",
-    "random",
-    "random-mm",
-    "random-rerank",
-    "hf",
-    "custom",
-    "custom_audio",
-    "custom_image",
-    "prefix_repetition",
-    "spec_bench",
-    "speed_bench",
-    "timed_trace",
-    "sonnet",
 ];
 
 const LIMITS_EXAMPLE: &str =

@@ -266,6 +266,11 @@ impl Flags {
         self.own.dry_run
     }
 
+    /// Whether the server is named by `--base-url`, and not by host and port.
+    pub(crate) const fn names_base_url(&self) -> bool {
+        self.target.base_url.is_some()
+    }
+
     /// Whether progress is to be shown.
     pub(crate) const fn shows_progress(&self) -> bool {
         !self.report.disable_tqdm

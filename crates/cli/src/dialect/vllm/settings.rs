@@ -4,6 +4,7 @@
 //! honoured is refused by name; what is accepted and changes nothing is noted once.
 
 mod load;
+mod output;
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -13,14 +14,15 @@ use tokometer_plan::config::{self, Config};
 use tokometer_plan::{Between, Span};
 
 use super::backends::{self, Backend};
+use super::datasets;
 use super::flags::dataset::DatasetFlags;
-use super::flags::{Assignment, Flags, LoadFlags, ReportFlags, RequestFlags, TargetFlags};
-use super::{datasets, written};
+use super::flags::{Assignment, Flags, LoadFlags, RequestFlags, TargetFlags};
 use crate::dialect::credentials::{headers, hide_parameters, key_beside};
 use crate::dialect::json::object;
 use crate::surroundings::Surroundings;
 use crate::trouble::Trouble;
-use load::{TRACE, load, recorded};
+use load::{TRACE, load, recorded, requests};
+use output::output;
 
 /// The native form of `flags`. Secrets among them are put into `surroundings`, and so is what is to be said once.
 ///
@@ -48,13 +50,26 @@ pub(crate) fn settings(
     let served = flags.target.served_model_name.clone().filter(|name| !name.is_empty());
     let name = served.or_else(|| model.clone());
     let seed = flags.load.seed.cast_unsigned();
+    let number = requests(flags.load.num_prompts, &told.args);
+    if number != flags.load.num_prompts {
+        let prompts = flags.load.num_prompts;
+        surroundings.note(format!(
+            "--num-prompts {prompts} are {number} requests: one request is a whole batch"
+        ));
+    }
     Ok(Config {
         tokenizer: tokenizer(&flags.target, at_hand),
         seed: Some(seed),
         workers: flags.own.workers,
-        load: load(&flags.load, way.recorded, &flags.dataset.dataset_name, surroundings)?,
+        load: load(&flags.load, number, way.recorded, &flags.dataset.dataset_name, surroundings)?,
         generation: generation(&flags, backend, told.max_tokens, surroundings)?,
-        output: output(&flags, backend, model.filter(|model| name.as_ref() != Some(model)))?,
+        output: output(
+            &flags,
+            backend,
+            model.filter(|model| name.as_ref() != Some(model)),
+            number,
+            surroundings,
+        )?,
         prompts: config::Prompts {
             dataset: Some(flags.dataset.dataset_name),
             path: flags.dataset.dataset_path.map(Into::into),
@@ -126,9 +141,13 @@ fn idle(flags: &Flags) -> Vec<String> {
             "every tokenizer is read from its tokenizer.json",
         ),
         (
-            load.ramp_up_strategy.is_none()
-                && (load.ramp_up_start_rps.is_some() || load.ramp_up_end_rps.is_some()),
-            "--ramp-up-start-rps, --ramp-up-end-rps",
+            load.ramp_up_strategy.is_none() && load.ramp_up_start_rps.is_some(),
+            "--ramp-up-start-rps",
+            "without --ramp-up-strategy there is no ramp",
+        ),
+        (
+            load.ramp_up_strategy.is_none() && load.ramp_up_end_rps.is_some(),
+            "--ramp-up-end-rps",
             "without --ramp-up-strategy there is no ramp",
         ),
         (
@@ -224,6 +243,12 @@ fn generation(
     }
     if let Some(text) = &request.extra_body {
         body.extend(object("--extra-body", text, BODY_EXAMPLE)?);
+    }
+    if let Some((field, hint)) = RELIED_ON.iter().find(|(field, _)| body.contains_key(*field)) {
+        return Err(Trouble::input(format!(
+            "--extra-body: {field} would override what this program relies on"
+        ))
+        .with_hint(*hint));
     }
     // A setting of its own, which the plan insists on.
     let choices = body.shift_remove("n").map(|n| choices(&n)).transpose()?;
@@ -350,76 +375,18 @@ fn choices(value: &Value) -> Result<NonZeroU32, Trouble> {
     })
 }
 
-fn output(
-    flags: &Flags,
-    backend: &Backend,
-    model_id: Option<String>,
-) -> Result<config::Output, Trouble> {
-    let report = &flags.report;
-    let saved = report.save_result || report.append_result;
-    let thresholds = written::numbers(
-        "--timeline-itl-thresholds",
-        &report.timeline_itl_thresholds,
-        THRESHOLDS_EXAMPLE,
-    )?;
-    let [orange, red] = thresholds[..] else {
-        return Err(Trouble::input(format!(
-            "--timeline-itl-thresholds takes two numbers, not {}",
-            thresholds.len()
-        ))
-        .with_hint(THRESHOLDS_EXAMPLE));
-    };
-    let percentiles = written::numbers(
-        "--metric-percentiles",
-        &report.metric_percentiles,
-        "for example --metric-percentiles 25,50,99",
-    )?;
-    let metric = report.percentile_metrics.as_deref().map(written::list);
-    let entries = report.metadata.iter().enumerate().map(|(index, text)| {
-        let (key, value) = written::pair("--metadata", index, text, "--metadata 'note=two words'")?;
-        Ok((key, json!(value)))
-    });
-    let goodput: Result<Map<_, _>, Trouble> =
-        report.goodput.iter().map(|text| written::goodput(text)).collect();
-    let told = config::Vllm {
-        backend: Some(backend.name.to_owned()),
-        model_id,
-        tokenizer_id: Some(!flags.target.skip_tokenizer_init),
-        label: report.label.clone(),
-        metadata: entries.collect::<Result<Map<_, _>, Trouble>>()?,
-        percentile_metrics: metric.filter(|names| !names.is_empty()),
-        percentiles: Some(percentiles),
-        goodput: goodput?,
-        save: saved.then(|| save(report)),
-        detailed: Some(report.save_detailed),
-        pytorch_format: Some(std::env::var_os(PYTORCH).is_some_and(|value| !value.is_empty())),
-        plot_timeline: Some(report.plot_timeline),
-        timeline_itl_thresholds: Some([orange, red]),
-        plot_dataset_stats: Some(report.plot_dataset_stats),
-    };
-    Ok(config::Output {
-        dir: Some(flags.own.outputs_dir.clone().into()),
-        // What was answered stands in a detailed result.
-        outputs: Some(saved && report.save_detailed),
-        vllm: Some(told),
-        ..config::Output::default()
-    })
-}
-
-fn save(flags: &ReportFlags) -> config::Save {
-    config::Save {
-        dir: flags.result_dir.clone().map(Into::into),
-        filename: flags.result_filename.clone(),
-        append: Some(flags.append_result),
-    }
-}
-
 const NO_PENALTY: f64 = 1.0;
+/// Fields of a body that are not left to the flag, and what there is instead.
+const RELIED_ON: &[(&str, &str)] = &[
+    (
+        "stream",
+        "leave it out: what generates is always streamed here, for latencies are taken from the stream",
+    ),
+    ("max_tokens", "give --output-len, or the -output-len of the dataset"),
+];
 const DRAWN: &[&str] = &["random", "random-mm", "random-rerank", "prefix_repetition"];
-const PYTORCH: &str = "SAVE_TO_PYTORCH_BENCHMARK_FORMAT";
 const BODY_EXAMPLE: &str = "for example --extra-body '{\"top_k\": 20}'";
 const TEMPLATE_EXAMPLE: &str = "for example --chat-template-kwargs '{\"enable_thinking\": false}'";
-const THRESHOLDS_EXAMPLE: &str = "for example --timeline-itl-thresholds 25,50";
 
 /// Settings by their paths, the longer ones first, and their flags. Those of the one point stand without `load.points.0`.
 pub(super) const FLAGS: &[(&str, &str)] = &[

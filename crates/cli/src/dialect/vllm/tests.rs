@@ -303,7 +303,7 @@ fn what_changes_nothing_is_said() {
     --no-stream changes nothing: datasets are read as far as they are needed
     --trust-remote-code changes nothing: no code of a tokenizer's is run
     --tokenizer-mode changes nothing: every tokenizer is read from its tokenizer.json
-    --ramp-up-start-rps, --ramp-up-end-rps changes nothing: without --ramp-up-strategy there is no ramp
+    --ramp-up-end-rps changes nothing: without --ramp-up-strategy there is no ramp
     --save-detailed changes nothing: without --save-result or --append-result no file of its own is saved; the log keeps every request all the same
     --hf-name changes nothing: it is for --dataset-name hf
     --disable-shuffle changes nothing: prompts that are drawn have no order
@@ -312,6 +312,14 @@ fn what_changes_nothing_is_said() {
     --logprobs changes nothing: it is for --backend vllm and openai
     ");
     assert_eq!(notes("--model m --num-prompts 5"), [""; 0]);
+    let pooling = "--backend openai-embeddings --percentile-metrics";
+    assert_eq!(
+        notes(&format!("{pooling} ttft,e2el,itl")),
+        [
+            "--percentile-metrics: nothing is shown for ttft, itl: openai-embeddings generates nothing"
+        ]
+    );
+    assert_eq!(notes(&format!("{pooling} e2el --goodput e2el:5")), [""; 0]);
 }
 
 #[test]
@@ -357,6 +365,15 @@ fn what_contradicts_itself_is_refused() {
     error: --dataset-name random-mm sends images, which --backend openai does not take
     hint: use --backend openai-chat
     ");
+    insta::assert_snapshot!(refused("--backend openai-embeddings --goodput e2el:9 ttft:5"), @"
+    error: --goodput: with --backend openai-embeddings there is no ttft: nothing is generated
+    hint: for example --goodput e2el:500
+    ");
+    insta::assert_snapshot!(refused("--extra-body '{\"stream\": false}'"), @"
+    error: --extra-body: stream would override what this program relies on
+    hint: leave it out: what generates is always streamed here, for latencies are taken from the stream
+    ");
+    insta::assert_snapshot!(refused("--backend nope").lines().nth(1).unwrap().split(',').next().unwrap(), @"hint: known: vllm");
     insta::assert_snapshot!(refused("--backend openai-audio --temperature 1"), @"
     error: --temperature does not go with --backend openai-audio
     hint: leave it out
@@ -368,7 +385,10 @@ fn what_contradicts_itself_is_refused() {
 #[test]
 fn values_out_of_range_are_refused() {
     let first = |line: &str| refused(line).lines().next().unwrap_or_default().to_owned();
-    assert_eq!(first("--request-rate 0"), "error: --request-rate: must be above 0, not 0");
+    assert_eq!(
+        first("--request-rate 0"),
+        "error: --request-rate: must be from one request a year to 1,000,000 a second, or inf, not 0"
+    );
     assert_eq!(first("--burstiness -1"), "error: --burstiness: must be above 0, not -1");
     assert_eq!(
         first("--random-range-ratio 1.0"),
@@ -386,7 +406,7 @@ fn values_out_of_range_are_refused() {
     assert_eq!(first("--goodput ttft"), "error: --goodput: ttft is not METRIC:MILLISECONDS");
     assert_eq!(
         first("--extra-body '{\"max_tokens\": 5}'"),
-        "error: --extra-body: would override a setting that this program relies on"
+        "error: --extra-body: max_tokens would override what this program relies on"
     );
     assert_eq!(
         first("--dataset-name sharegpt"),
@@ -400,6 +420,30 @@ fn values_out_of_range_are_refused() {
     assert_eq!(first("--output-len 0"), "error: --output-len: 0 is no number of tokens");
     assert_eq!(
         first("--probe-request-rate -2"),
-        "error: --probe-request-rate: -2 is no number of requests per second"
+        "error: --probe-request-rate: must be from one request a year to 1,000,000 a second, not -2"
     );
+}
+
+#[test]
+fn metadata_is_no_place_for_a_secret() {
+    let refused = refused("--model m --metadata tp=2 hub_token=s3cret");
+    assert!(refused.contains("--metadata: hub_token is what secrets are called"), "{refused}");
+    assert!(!refused.contains("s3cret"), "{refused}");
+}
+
+#[test]
+fn prompts_in_batches_stay_what_was_typed_for_the_report() {
+    let batches = "--backend openai-embeddings --model m --num-prompts 1000 --random-batch-size 8";
+    let plan = plan(batches);
+    let Reporting::Vllm(told) = &plan.report else { panic!("reports are vLLM's") };
+    let prompts = told.num_prompts.map(std::num::NonZeroU64::get);
+    assert_eq!((plan.points[0].number.get(), prompts), (125, Some(1_000)));
+    assert_eq!(
+        notes(batches),
+        ["--num-prompts 1000 are 125 requests: one request is a whole batch"]
+    );
+    let Reporting::Vllm(told) = self::plan("--model m").report else {
+        panic!("reports are vLLM's")
+    };
+    assert_eq!(told.num_prompts, None);
 }

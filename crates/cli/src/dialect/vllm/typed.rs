@@ -10,6 +10,7 @@ use clap::Command;
 use serde_json::{Map, Value};
 
 use super::config_file;
+use super::names::Names;
 use crate::trouble::Trouble;
 
 /// A command line in its plain form.
@@ -33,7 +34,7 @@ pub(crate) fn plain(words: Vec<OsString>, program: &Command) -> Result<Typed, Tr
     let names = Names::of(command);
     let mut head = words;
     let typed = head.split_off(depth);
-    let typed = names.plain(typed)?;
+    let typed = in_full(typed, &names)?;
     let (typed, file) = match names.has("config") {
         true => without_config(typed)?,
         false => (typed, None),
@@ -97,97 +98,50 @@ fn without_config(words: Vec<OsString>) -> Result<(Vec<OsString>, Option<String>
     Ok((rest, file))
 }
 
-/// The flags that a command has.
-#[derive(Debug)]
-pub(super) struct Names(Vec<String>);
-
-impl Names {
-    /// Those of this command.
-    pub(super) fn of(command: &Command) -> Self {
-        let flags = command.get_arguments().filter_map(|arg| arg.get_long().map(str::to_owned));
-        Self(flags.chain(["help".to_owned()]).collect())
+/// The words with every flag's name in full, and keys behind dots gathered into one JSON object a flag.
+fn in_full(words: Vec<OsString>, names: &Names) -> Result<Vec<OsString>, Trouble> {
+    let mut plain: Vec<OsString> = Vec::with_capacity(words.len());
+    let mut objects: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        let Some(typed) = word.to_str().and_then(|word| word.strip_prefix("--")) else {
+            plain.push(word);
+            continue;
+        };
+        let (name, value) = match typed.split_once('=') {
+            Some((name, value)) => (name, Some(value.to_owned())),
+            None => (typed, None),
+        };
+        let Some((name, path)) = name.split_once('.') else {
+            let name = if name.is_empty() { name.to_owned() } else { names.meant(name)? };
+            plain.push(match value {
+                Some(value) => format!("--{name}={value}").into(),
+                None => format!("--{name}").into(),
+            });
+            continue;
+        };
+        let name = names.meant(name)?;
+        let value = match value {
+            Some(value) => value,
+            None => words.next().and_then(|value| value.into_string().ok()).ok_or_else(|| {
+                Trouble::input(format!("--{name}.{path} needs a value"))
+                    .with_hint(format!("for example --{name}.{path} true"))
+            })?,
+        };
+        let value = serde_json::from_str(&value).unwrap_or(Value::String(value));
+        put(objects.entry(name).or_default(), path, value);
     }
-
-    /// Whether there is a flag of exactly that name, without its dashes.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|flag| flag == name)
-    }
-
-    /// The flags, without their dashes.
-    pub(super) fn all(&self) -> impl Iterator<Item = &str> + Clone {
-        self.0.iter().map(String::as_str)
-    }
-
-    /// The flag that `name`, without its dashes, stands for: itself, or the only one that it begins. What begins none is left as
-    /// it is, for the parser to refuse.
-    ///
-    /// # Errors
-    /// If it begins several.
-    pub(super) fn meant(&self, name: &str) -> Result<String, Trouble> {
-        let name = name.replace('_', "-");
-        if self.has(&name) {
-            return Ok(name);
-        }
-        let begun: Vec<&str> =
-            self.0.iter().map(String::as_str).filter(|flag| flag.starts_with(&name)).collect();
-        match begun[..] {
-            [only] => Ok(only.to_owned()),
-            [] => Ok(name),
-            _ => {
-                let flags: Vec<_> = begun.iter().map(|flag| format!("--{flag}")).collect();
-                Err(Trouble::input(format!("--{name} could be {}", flags.join(", ")))
-                    .with_hint("write as much of it as tells them apart"))
+    for (name, keys) in objects {
+        let whole = match take_object(&mut plain, &name) {
+            Some(mut given) => {
+                merge(&mut given, keys);
+                given
             }
-        }
+            None => keys,
+        };
+        plain.push(format!("--{name}={}", Value::Object(whole)).into());
     }
-
-    /// The words with every flag's name in full, and keys behind dots gathered into one JSON object a flag.
-    fn plain(&self, words: Vec<OsString>) -> Result<Vec<OsString>, Trouble> {
-        let mut plain: Vec<OsString> = Vec::with_capacity(words.len());
-        let mut objects: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
-        let mut words = words.into_iter();
-        while let Some(word) = words.next() {
-            let Some(typed) = word.to_str().and_then(|word| word.strip_prefix("--")) else {
-                plain.push(word);
-                continue;
-            };
-            let (name, value) = match typed.split_once('=') {
-                Some((name, value)) => (name, Some(value.to_owned())),
-                None => (typed, None),
-            };
-            let Some((name, path)) = name.split_once('.') else {
-                let name = if name.is_empty() { name.to_owned() } else { self.meant(name)? };
-                plain.push(match value {
-                    Some(value) => format!("--{name}={value}").into(),
-                    None => format!("--{name}").into(),
-                });
-                continue;
-            };
-            let name = self.meant(name)?;
-            let value = match value {
-                Some(value) => value,
-                None => {
-                    words.next().and_then(|value| value.into_string().ok()).ok_or_else(|| {
-                        Trouble::input(format!("--{name}.{path} needs a value"))
-                            .with_hint(format!("for example --{name}.{path} true"))
-                    })?
-                }
-            };
-            let value = serde_json::from_str(&value).unwrap_or(Value::String(value));
-            put(objects.entry(name).or_default(), path, value);
-        }
-        for (name, keys) in objects {
-            let whole = match take_object(&mut plain, &name) {
-                Some(mut given) => {
-                    merge(&mut given, keys);
-                    given
-                }
-                None => keys,
-            };
-            plain.push(format!("--{name}={}", Value::Object(whole)).into());
-        }
-        Ok(plain)
-    }
+    Ok(plain)
 }
 
 /// Puts a value behind a path of keys with dots between them.

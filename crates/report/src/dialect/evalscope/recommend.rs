@@ -8,7 +8,7 @@ use tokometer_metrics::catalog::{ACHIEVED_RATE, E2E, REQUEST_THROUGHPUT, SCHEDUL
 use tokometer_metrics::summary::{Ending, PointSummary};
 use tokometer_record::FailureKind;
 
-use super::run::{shown, tone};
+use super::wording::{shown, tone};
 use crate::grid::Tone;
 use crate::label;
 use crate::number::{fixed, share, shortest};

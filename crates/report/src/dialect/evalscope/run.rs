@@ -16,6 +16,7 @@ use tokometer_metrics::verdict::Verdict;
 use tokometer_record::Header;
 
 use super::recommend;
+use super::wording::{shown, tone};
 use crate::explain::{self, About, Note};
 use crate::grid::{Column, Row, Tone, facts, heavy, panel};
 use crate::number::{ABSENT, fixed, plural, share, shortest};
@@ -214,23 +215,8 @@ fn paced(points: &[&PointSummary]) -> bool {
     points.iter().any(|summary| summary.point.rate.is_some())
 }
 
-pub(super) fn shown(value: Option<f64>, digits: usize) -> String {
-    value.map_or(ABSENT.to_owned(), |value| fixed(value, digits))
-}
-
 fn p99(summary: &PointSummary, metric: &Metric) -> Option<f64> {
     summary.distribution(metric)?.nearest_rank(Percentile::P99)
-}
-
-/// How well requests fared: those that the user cancelled speak neither way.
-pub(super) fn tone(summary: &PointSummary) -> Tone {
-    let counts = summary.counts;
-    match 100 * counts.succeeded {
-        _ if counts.tried() == 0 => Tone::Neutral,
-        succeeded if succeeded >= 95 * counts.tried() => Tone::Good,
-        succeeded if succeeded >= 80 * counts.tried() => Tone::Fair,
-        _ => Tone::Poor,
-    }
 }
 
 /// What speaks against a point's figures, a word a line: the table has little room, and the lines below it tell all.

@@ -1,4 +1,5 @@
-//! What a run in this dialect was asked for, as far as its reports need to know: what the log's header keeps as its arguments.
+//! What a run in this dialect was asked for, as far as its reports need to know: what the log keeps as the arguments of each point,
+//! and in its header as those of the first.
 //!
 //! Deliberately not every flag: how the load was made stands in the plan, which the header holds as well.
 
@@ -6,7 +7,7 @@ use std::io;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use tokometer_record::Header;
+use tokometer_record::{Header, Point};
 
 /// What was asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,7 +23,7 @@ pub struct Arguments {
     pub model_id: String,
     /// `--tokenizer`, or the model's id where that is the tokenizer. `None` where there is none.
     pub tokenizer_id: Option<String>,
-    /// `--num-prompts`.
+    /// `--num-prompts`: as it was typed, where a request bears several of them.
     pub num_prompts: u64,
     /// `--metadata`: keys and values that stand in the file as they were given, in their order.
     pub metadata: Vec<(String, String)>,
@@ -40,7 +41,7 @@ pub struct Arguments {
     pub percentile_metrics: Vec<String>,
     /// `--metric-percentiles`, in per cent.
     pub metric_percentiles: Vec<f64>,
-    /// `--goodput`: metrics (`ttft`, `tpot`, `itl`, `e2el`) and what each may be at most, in milliseconds.
+    /// `--goodput`: metrics (`ttft`, `tpot`, `e2el`) and what each may be at most, in milliseconds.
     pub goodput: Vec<(String, f64)>,
     /// `--save-result`.
     pub save_result: bool,
@@ -71,10 +72,10 @@ pub struct Arguments {
 pub struct RampUp {
     /// How it rises over time.
     pub strategy: Strategy,
-    /// The rate at the beginning, requests per second.
-    pub start_rps: u64,
-    /// The rate at the end, requests per second.
-    pub end_rps: u64,
+    /// The rate at the beginning, requests per second: finite, not negative.
+    pub start_rps: f64,
+    /// The rate at the end, requests per second: finite, not negative.
+    pub end_rps: f64,
 }
 
 /// How a rate rises over time.
@@ -131,20 +132,21 @@ impl Default for Arguments {
 }
 
 impl Arguments {
-    /// The arguments that a log's header keeps.
+    /// The arguments that a log keeps of a point; those of its header, where it keeps none of the point.
     ///
     /// # Errors
     /// If they are not those of this dialect.
-    pub fn of(header: &Header) -> io::Result<Self> {
-        serde::Deserialize::deserialize(&header.arguments).map_err(|source| {
+    pub fn of(header: &Header, point: &Point) -> io::Result<Self> {
+        let kept = if point.arguments.is_null() { &header.arguments } else { &point.arguments };
+        serde::Deserialize::deserialize(kept).map_err(|source| {
             io::Error::new(
                 io::ErrorKind::InvalidData,
-                format!("the log's header does not hold the arguments of `bench serve`: {source}"),
+                format!("the log does not hold the arguments of `bench serve`: {source}"),
             )
         })
     }
 
-    /// The arguments as a log's header keeps them.
+    /// The arguments as a log keeps them.
     pub fn to_value(&self) -> serde_json::Value {
         serde_json::to_value(self).unwrap_or_default()
     }
@@ -184,24 +186,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_header_keeps_is_read_back() {
+    fn what_the_log_keeps_is_read_back() {
         let asked = Arguments {
             label: Some("a".into()),
             metadata: vec![("tp".into(), "2".into())],
             burstiness: f64::INFINITY,
-            ramp_up: Some(RampUp { strategy: Strategy::Linear, start_rps: 1, end_rps: 50 }),
+            ramp_up: Some(RampUp { strategy: Strategy::Linear, start_rps: 0.4, end_rps: 50.0 }),
             goodput: vec![("ttft".into(), 500.0)],
             ..Arguments::default()
         };
         let header = Header { arguments: asked.to_value(), ..Header::default() };
-        assert_eq!(Arguments::of(&header).unwrap(), asked);
+        assert_eq!(Arguments::of(&header, &Point::default()).unwrap(), asked);
+        let other = Arguments { max_concurrency: Some(8), ..asked };
+        let point = Point { arguments: other.to_value(), ..Point::default() };
+        assert_eq!(Arguments::of(&header, &point).unwrap(), other);
     }
 
     #[test]
     fn arguments_of_another_kind_are_refused() {
         let header =
             Header { arguments: serde_json::json!({ "num_prompts": "x" }), ..Header::default() };
-        let error = Arguments::of(&header).unwrap_err();
+        let error = Arguments::of(&header, &Point::default()).unwrap_err();
         assert!(error.to_string().contains("bench serve"), "{error}");
     }
 }

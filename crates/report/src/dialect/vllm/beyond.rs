@@ -13,8 +13,8 @@ use tokometer_metrics::quantile::Percentile;
 use tokometer_metrics::summary::PointSummary;
 
 use super::Arguments;
-use super::result::{Case, E2EL};
-use crate::explain;
+use super::case::Case;
+use super::spreads::E2EL;
 use crate::json::{doubt, ending, failures, reasons, token_sources};
 
 /// Puts our keys behind vLLM's.
@@ -127,6 +127,5 @@ fn verdict(summary: &PointSummary) -> Value {
 }
 
 fn notes(case: &Case<'_>) -> Value {
-    let notes = explain::notes(case.told.header, case.told.summary);
-    json!(notes.into_iter().map(|note| note.text).collect::<Vec<_>>())
+    json!(case.notes().into_iter().map(|note| note.text).collect::<Vec<_>>())
 }

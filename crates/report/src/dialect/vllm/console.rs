@@ -9,8 +9,10 @@ use tokometer_metrics::quantile::Percentile;
 use tokometer_metrics::slo::Attainment;
 
 use super::beyond::hit_rate;
-use super::result::{Case, SPREADS, Spread, figures};
-use crate::explain::{self, About, WARM_CACHE};
+use super::case::Case;
+use super::result::figures;
+use super::spreads::{SPREADS, Spread};
+use crate::explain::{About, WARM_CACHE};
 use crate::grid::{Tone, toned};
 use crate::number::{ABSENT, count, fixed, plural, share, shortest};
 use crate::prose::paragraph;
@@ -239,7 +241,7 @@ fn prefix_cache(case: &Case<'_>, style: Style) -> String {
 }
 
 fn notes(case: &Case<'_>) -> String {
-    let notes = explain::notes(case.told.header, case.told.summary);
+    let notes = case.notes();
     let told_above = |about| about == About::Cache || (about == About::Streaming && case.pooling());
     let notes = notes.iter().filter(|note| !told_above(note.about));
     notes.map(|note| paragraph("• ", &note.text)).collect()

@@ -5,47 +5,16 @@
 
 use serde_json::{Map, Value, json};
 use tokometer_metrics::catalog::{
-    CLIENT_QUEUE_TIME, E2E, FULL_DURATION, FULL_OUTPUT_THROUGHPUT, FULL_REQUEST_THROUGHPUT,
-    FULL_TOTAL_THROUGHPUT, ICL, INPUT_SEQUENCES, Metric, PEAK_CONCURRENCY, PEAK_OUTPUT_THROUGHPUT,
-    PROBE_E2E, QUEUED_E2E, RTFX, SEQUENCE_THROUGHPUT, TPOT, TTFT,
+    self, FULL_DURATION, FULL_OUTPUT_THROUGHPUT, FULL_REQUEST_THROUGHPUT, FULL_TOTAL_THROUGHPUT,
+    INPUT_SEQUENCES, Metric, PEAK_CONCURRENCY, PEAK_OUTPUT_THROUGHPUT, PROBE_E2E, RTFX,
+    SEQUENCE_THROUGHPUT,
 };
-use tokometer_metrics::quantile::{Percentile, linear_at};
-use tokometer_metrics::slo::{Attainment, Objective, Target};
-use tokometer_metrics::{Run, catalog};
+use tokometer_metrics::quantile::Percentile;
 
+use super::case::Case;
 use super::requests::{self, Lists};
-use super::{Arguments, beyond, date, ramp};
-use crate::dialect::Told;
-
-/// A point, what was asked of it, and what it came to.
-#[derive(Debug)]
-pub(super) struct Case<'a> {
-    pub(super) told: &'a Told<'a>,
-    pub(super) arguments: &'a Arguments,
-    pub(super) run: Run<'a>,
-    /// How the run kept to its objectives. `None` where none was set.
-    pub(super) attainment: Option<Attainment>,
-}
-
-impl<'a> Case<'a> {
-    pub(super) fn of(told: &'a Told<'a>, arguments: &'a Arguments) -> Self {
-        let run = Run::of(told.log);
-        let objectives: Vec<Objective> = arguments
-            .goodput
-            .iter()
-            .filter_map(|(name, ms)| {
-                Some(Objective { target: Target::by_name(name)?, at_most: ms / 1e3 })
-            })
-            .collect();
-        let attainment = (!objectives.is_empty()).then(|| Attainment::of(&run, &objectives));
-        Self { told, arguments, run, attainment }
-    }
-
-    /// Whether the API answers with a result and generates nothing.
-    pub(super) fn pooling(&self) -> bool {
-        self.arguments.pooling || self.told.summary.counts.results > 0
-    }
-}
+use super::spreads::SPREADS;
+use super::{beyond, date, ramp};
 
 /// As the file has it: of single requests as much as was asked for.
 pub(super) fn file(case: &Case<'_>) -> Map<String, Value> {
@@ -72,7 +41,9 @@ fn of(case: &Case<'_>, lists: Lists) -> Map<String, Value> {
     }
     counted(&mut result.map, case);
     for spread in SPREADS.iter().filter(|spread| spread.told(case)) {
-        spread.put(&mut result, case);
+        for (key, value) in spread.values(case) {
+            result.figure(key, value);
+        }
     }
     let mut ours = beyond::of(case, &result.absent);
     requests::put(&mut ours, &case.run, &requests::OURS, lists);
@@ -119,10 +90,10 @@ fn asked(map: &mut Map<String, Value>, case: &Case<'_>) {
     put("request_rate", finite(asked.request_rate.unwrap_or(f64::INFINITY)));
     put("burstiness", finite(asked.burstiness));
     put("max_concurrency", json!(asked.max_concurrency));
-    if let Some(ramp) = &asked.ramp_up {
-        put("ramp_up_strategy", json!(ramp.strategy.name()));
-        put("ramp_up_start_rps", json!(ramp.start_rps));
-        put("ramp_up_end_rps", json!(ramp.end_rps));
+    if let Some(asked) = &asked.ramp_up {
+        put("ramp_up_strategy", json!(asked.strategy.name()));
+        put("ramp_up_start_rps", ramp::rate(asked.start_rps));
+        put("ramp_up_end_rps", ramp::rate(asked.end_rps));
     }
 }
 
@@ -208,117 +179,4 @@ fn counted(map: &mut Map<String, Value>, case: &Case<'_>) {
         put("denoising_steps", json!(diffusion.denoising_steps as u64));
         put("canvas_positions", json!(diffusion.canvas_positions));
     }
-}
-
-/// A distribution that is told under keys of its own.
-#[derive(Debug)]
-pub(super) struct Spread {
-    /// vLLM's name in keys: `ttft`.
-    pub(super) name: &'static str,
-    /// vLLM's name in rows: `TTFT`.
-    pub(super) label: &'static str,
-    /// The heading above its rows.
-    pub(super) heading: &'static str,
-    metric: &'static Metric,
-    when: When,
-}
-
-/// When a distribution is told, if it was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum When {
-    Generating,
-    Always,
-    /// Under a cap of requests in flight.
-    Capped,
-    /// Under such a cap, where arrivals are paced.
-    CappedAndPaced,
-}
-
-const fn spread(
-    name: &'static str,
-    label: &'static str,
-    heading: &'static str,
-    metric: &'static Metric,
-    when: When,
-) -> Spread {
-    Spread { name, label, heading, metric, when }
-}
-
-/// Every distribution, in vLLM's order.
-pub(super) const SPREADS: [Spread; 6] = [
-    spread("ttft", "TTFT", "Time to First Token", &TTFT, When::Generating),
-    spread("tpot", "TPOT", "Time per Output Token (excl. 1st token)", &TPOT, When::Generating),
-    spread("itl", "ITL", "Inter-token Latency", &ICL, When::Generating),
-    spread("e2el", "E2EL", "End-to-end Latency", &E2E, When::Always),
-    spread(
-        "client_queue_time",
-        "Client Queue Time",
-        "Client-side Queueing",
-        &CLIENT_QUEUE_TIME,
-        When::Capped,
-    ),
-    spread(
-        "e2el_including_client_queue",
-        "E2EL incl. Client Queue",
-        "Queue-inclusive End-to-end Latency",
-        &QUEUED_E2E,
-        When::CappedAndPaced,
-    ),
-];
-
-/// End-to-end latency, which the file has in any case.
-pub(super) const E2EL: &Spread = &SPREADS[3];
-
-impl Spread {
-    /// Whether it was asked for and applies.
-    pub(super) fn told(&self, case: &Case<'_>) -> bool {
-        let capped = case.arguments.max_concurrency.is_some();
-        let applies = match self.when {
-            When::Generating => !case.pooling(),
-            When::Always => true,
-            When::Capped => capped,
-            When::CappedAndPaced => capped && case.told.log.point.rate.is_some(),
-        };
-        applies && self.asked(case)
-    }
-
-    /// Whether it was asked for.
-    pub(super) fn asked(&self, case: &Case<'_>) -> bool {
-        case.arguments.percentile_metrics.iter().any(|name| name.trim() == self.name)
-    }
-
-    fn put(&self, result: &mut Result, case: &Case<'_>) {
-        for (key, value) in self.values(case) {
-            result.figure(key, value);
-        }
-    }
-
-    /// Its keys and values, in milliseconds. `None` for each where there are no values.
-    pub(super) fn values(&self, case: &Case<'_>) -> Vec<(String, Option<f64>)> {
-        let told = case.told.summary.distribution(self.metric);
-        let ms = |seconds: Option<f64>| seconds.map(|seconds| seconds * 1e3);
-        let key = |what: &str| format!("{what}_{}_ms", self.name);
-        let mut all = vec![
-            (key("mean"), ms(told.map(|values| values.mean))),
-            (key("median"), ms(told.and_then(|values| values.linear(Percentile::P50)))),
-            (key("std"), ms(told.map(|values| values.std))),
-        ];
-        // The sample itself is needed only for percentiles that a distribution does not keep, and may be large.
-        let mut sample = None;
-        for &percent in &case.arguments.metric_percentiles {
-            let kept = on_ladder(percent).and_then(|percentile| told?.linear(percentile));
-            let value = kept.or_else(|| {
-                let sample = sample.get_or_insert_with(|| self.metric.values(&case.run));
-                linear_at(sample, percent)
-            });
-            all.push((key(&format!("p{percent}")), ms(value)));
-        }
-        all
-    }
-}
-
-/// The percentile that every distribution keeps under this number, if any.
-fn on_ladder(percent: f64) -> Option<Percentile> {
-    let ladder = Percentile::LADDER.into_iter();
-    ladder.into_iter().find(|percentile| percentile.percent() == percent)
 }

@@ -5,8 +5,8 @@
 use std::io;
 use std::path::Path;
 
+use super::case::Case;
 use super::requests::{in_order, input_len, output_len};
-use super::result::Case;
 use crate::figure::{Axis, Figure, Histogram, Layer, Look, Marks, Panel, Size, histograms};
 
 /// Draws the figure into a file.

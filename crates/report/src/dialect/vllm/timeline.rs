@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use tokometer_metrics::catalog::{TTFT, generates};
 use tokometer_record::Record;
 
+use super::case::Case;
 use super::requests::{gaps, in_order, input_len, output_len, value};
-use super::result::Case;
 
 /// The page.
 pub(super) fn page(case: &Case<'_>) -> String {

@@ -9,7 +9,7 @@ use tokometer_wire::Message;
 use super::super::file::kind;
 use super::super::length::Fate;
 use super::super::rows::Row;
-use super::super::sample::Wrong;
+use super::super::sample::{Skip, Wrong};
 use super::super::wording::Asked;
 use super::known::Context;
 
@@ -23,11 +23,16 @@ pub(super) fn files(categories: &[String]) -> Vec<String> {
 }
 
 /// The first turn, and its tools.
-pub(super) fn map(row: &Row, context: &Context<'_>) -> Result<Option<Fate>, Wrong> {
+pub(super) fn map(row: &Row, context: &Context<'_>) -> Result<Fate, Wrong> {
     let first = match row.get("question") {
         Some(Value::Array(turns)) => match turns.first() {
             Some(Value::Array(first)) if !first.is_empty() => first,
-            _ => return Ok(None),
+            _ => {
+                return Err(Skip::Form(
+                    "field question has no message in its first turn".to_owned(),
+                )
+                .into());
+            }
         },
         Some(other) => {
             return Err(Wrong::Row(format!("field question is {}, not a list", kind(other))));
@@ -35,7 +40,9 @@ pub(super) fn map(row: &Row, context: &Context<'_>) -> Result<Option<Fate>, Wron
         None => return Err(Wrong::Row("field question is missing".to_owned())),
     };
     let functions: &[Value] = match row.get("function") {
-        Some(Value::Array(functions)) if functions.is_empty() => return Ok(None),
+        Some(Value::Array(functions)) if functions.is_empty() => {
+            return Err(Skip::Form("field function is an empty list".to_owned()).into());
+        }
         Some(Value::Array(functions)) => functions,
         Some(one @ Value::Object(_)) => std::slice::from_ref(one),
         Some(other) => {
@@ -52,7 +59,7 @@ pub(super) fn map(row: &Row, context: &Context<'_>) -> Result<Option<Fate>, Wron
         })
         .collect();
     let fate = context.wording.word(Asked::Conversation(messages?), context.limit())?;
-    let Fate::Kept(mut drawn) = fate else { return Ok(Some(fate)) };
+    let Fate::Kept(mut drawn) = fate else { return Ok(fate) };
     let tools = functions
         .iter()
         .map(|function| json!({ "type": "function", "function": schema(function) }))
@@ -63,7 +70,7 @@ pub(super) fn map(row: &Row, context: &Context<'_>) -> Result<Option<Fate>, Wron
         ("tools".to_owned(), Value::Array(tools)),
         ("tool_choice".to_owned(), "auto".into()),
     ]);
-    Ok(Some(Fate::Kept(drawn)))
+    Ok(Fate::Kept(drawn))
 }
 
 /// The schema with its types named as JSON Schema names them.

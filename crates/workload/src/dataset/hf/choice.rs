@@ -8,16 +8,37 @@ use std::fmt;
 use std::path::Path;
 
 use super::super::rows::ending;
-use crate::tokenizer::Remote;
+use crate::tokenizer::{Hub, Remote};
 
 /// Which files are wanted.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Wanted<'a> {
     pub(super) subset: Option<&'a str>,
-    /// `train` if nothing is said.
+    /// Where none is chosen: this one, or the only one there is.
+    pub(super) usual_subset: Option<&'a str>,
     pub(super) split: Option<&'a str>,
+    /// Where none is chosen: this one, or the only one there is.
+    pub(super) usual_split: &'a str,
     /// Just these, in this order, whatever subset and split.
     pub(super) names: Vec<String>,
+}
+
+/// The files.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    /// In the order of their names.
+    pub(super) files: Vec<Remote>,
+    /// What was taken in place of what is usual.
+    notes: Vec<String>,
+}
+
+impl Chosen {
+    /// Says of the data set of that name what was taken in place of what is usual.
+    pub(super) fn told(&self, name: &str, hub: &Hub) {
+        for note in &self.notes {
+            hub.tell(&format!("{name}: {note}"));
+        }
+    }
 }
 
 /// Why no files could be chosen.
@@ -40,12 +61,25 @@ impl Unchosen {
     pub(super) fn has_no_data(&self) -> bool {
         *self == Self::NoData
     }
+
+    /// The setting that would choose others.
+    pub(super) fn setting(&self) -> Option<&'static str> {
+        match self {
+            Self::NoData | Self::NoFile(_) => None,
+            Self::NoSubset(..) | Self::Subsets(_) => Some("subset"),
+            Self::NoSplit(..) => Some("split"),
+        }
+    }
 }
 
 impl fmt::Display for Unchosen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let list = |names: &BTreeSet<String>| {
-            names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+            let names = names.iter().map(|name| match name.as_str() {
+                "" => "files in no folder of a subset",
+                name => name,
+            });
+            names.collect::<Vec<_>>().join(", ")
         };
         match self {
             Self::NoData => f.write_str("it has no file of Parquet, JSON lines, JSON or CSV"),
@@ -77,11 +111,12 @@ struct Named<'a> {
 }
 
 impl Wanted<'_> {
-    /// The files, in the order of their names.
-    pub(super) fn choose(&self, files: &[Remote]) -> Result<Vec<Remote>, Unchosen> {
+    /// The files that are wanted.
+    pub(super) fn choose(&self, files: &[Remote]) -> Result<Chosen, Unchosen> {
         if !self.names.is_empty() {
-            return self.by_name(files);
+            return Ok(Chosen { files: self.by_name(files)?, notes: Vec::new() });
         }
+        let mut notes = Vec::new();
         let mut all: Vec<Named<'_>> =
             files.iter().filter(|file| is_data(&file.path)).map(|file| self.named(file)).collect();
         if all.is_empty() {
@@ -91,19 +126,31 @@ impl Wanted<'_> {
         if all.iter().any(|named| ending(Path::new(&named.file.path)) == "parquet") {
             all.retain(|named| ending(Path::new(&named.file.path)) == "parquet");
         }
-        if let Some(wanted) = self.subset {
+        if let Some(wanted) = self.subset.or(self.usual_subset) {
             let there = subsets(&all);
-            all.retain(|named| named.subset == wanted);
+            match only(&there) {
+                Some(only) if self.subset.is_none() && only != wanted => {
+                    // Files in no folder are all there is: nothing that could be taken for something else.
+                    if !only.is_empty() {
+                        notes.push(format!("its only subset is taken, which is {only}"));
+                    }
+                }
+                _ => all.retain(|named| named.subset == wanted),
+            }
             if all.is_empty() {
                 return Err(Unchosen::NoSubset(wanted.to_owned(), there));
             }
         }
-        let split = self.split.unwrap_or("train");
+        let split = self.split.unwrap_or(self.usual_split);
         let there: BTreeSet<String> = all.iter().filter_map(|named| named.split.clone()).collect();
-        if !there.is_empty() {
-            all.retain(|named| named.split.as_deref() == Some(split));
-        } else if split != "train" {
-            all.clear();
+        match only(&there) {
+            Some(only) if self.split.is_none() && only != split => {
+                all.retain(|named| named.split.as_deref() == Some(only));
+                notes.push(format!("its only split is taken, which is {only}"));
+            }
+            // No file is named after a split, and what is usual is all there is.
+            None if there.is_empty() && (split == "train" || self.split.is_none()) => {}
+            _ => all.retain(|named| named.split.as_deref() == Some(split)),
         }
         if all.is_empty() {
             return Err(Unchosen::NoSplit(split.to_owned(), there));
@@ -114,7 +161,7 @@ impl Wanted<'_> {
         }
         let mut chosen: Vec<Remote> = all.into_iter().map(|named| named.file.clone()).collect();
         chosen.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(chosen)
+        Ok(Chosen { files: chosen, notes })
     }
 
     fn by_name(&self, files: &[Remote]) -> Result<Vec<Remote>, Unchosen> {
@@ -130,10 +177,11 @@ impl Wanted<'_> {
         let stem = name.split_once('.').map_or(name, |(stem, _)| stem);
         let mut folders: Vec<&str> =
             folder.split('/').filter(|part| !part.is_empty() && *part != "data").collect();
-        let mut split = split_of(stem, self.split);
+        let wanted = self.split.unwrap_or(self.usual_split);
+        let mut split = split_of(stem, Some(wanted));
         if split.is_none()
             && let Some(last) = folders.last()
-            && (is_split(last) || self.split == Some(*last))
+            && (is_split(last) || wanted == *last)
         {
             split = Some((*last).to_owned());
             folders.pop();
@@ -171,6 +219,11 @@ fn is_split(folder: &str) -> bool {
     })
 }
 
+/// The only one there is.
+fn only(there: &BTreeSet<String>) -> Option<&str> {
+    there.first().filter(|_| there.len() == 1).map(String::as_str)
+}
+
 fn subsets(files: &[Named<'_>]) -> BTreeSet<String> {
     files.iter().map(|named| named.subset.clone()).collect()
 }
@@ -201,9 +254,11 @@ mod tests {
     ) -> Result<Vec<String>, String> {
         let files: Vec<Remote> =
             paths.iter().map(|path| Remote { path: (*path).to_owned(), size: None }).collect();
-        let chosen = Wanted { subset, split, names: Vec::new() }.choose(&files);
+        let wanted =
+            Wanted { subset, usual_subset: None, split, usual_split: "train", names: Vec::new() };
+        let chosen = wanted.choose(&files);
         chosen
-            .map(|files| files.into_iter().map(|file| file.path).collect())
+            .map(|chosen| chosen.files.into_iter().map(|file| file.path).collect())
             .map_err(|why| why.to_string())
     }
 
@@ -280,6 +335,44 @@ mod tests {
             chosen(&["question.jsonl"], None, Some("test")).unwrap_err(),
             "it has no split test"
         );
+    }
+
+    #[test]
+    fn what_is_usual_gives_way_to_the_only_one_there_is_and_what_is_chosen_does_not() {
+        let choose = |paths: &[&str], subset, split| {
+            let files: Vec<Remote> =
+                paths.iter().map(|path| Remote { path: (*path).to_owned(), size: None }).collect();
+            let wanted = Wanted {
+                subset,
+                usual_subset: Some("main"),
+                split,
+                usual_split: "train",
+                names: Vec::new(),
+            };
+            let chosen = wanted.choose(&files).map_err(|why| why.to_string());
+            chosen.map(|Chosen { files, notes }| (files[0].path.clone(), notes))
+        };
+        let (file, notes) = choose(&["test.csv"], None, None).unwrap();
+        assert_eq!(
+            (&*file, &*notes.concat()),
+            ("test.csv", "its only split is taken, which is test")
+        );
+        let (_, notes) = choose(&["other/train.csv"], None, None).unwrap();
+        assert_eq!(notes, ["its only subset is taken, which is other"]);
+        assert_eq!(choose(&["rows.csv"], None, None).unwrap().1, [""; 0]);
+        for (paths, subset, split, why) in [
+            (
+                &["test.csv"][..],
+                Some("main"),
+                None,
+                "it has no subset main; it has files in no folder of a subset",
+            ),
+            (&["test.csv"], None, Some("train"), "it has no split train; it has test"),
+            (&["dev.csv", "test.csv"], None, None, "it has no split train; it has dev, test"),
+            (&["a/train.csv", "b/train.csv"], None, None, "it has no subset main; it has a, b"),
+        ] {
+            assert_eq!(choose(paths, subset, split).unwrap_err(), why);
+        }
     }
 
     #[test]

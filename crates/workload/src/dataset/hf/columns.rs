@@ -9,7 +9,7 @@ use tokometer_wire::Message;
 use super::super::file::{self, kind};
 use super::super::length::Fate;
 use super::super::rows::Row;
-use super::super::sample::Wrong;
+use super::super::sample::{Skip, Wrong};
 use super::super::sharegpt::turns;
 use super::super::wording::Asked;
 use super::known::Context;
@@ -24,16 +24,20 @@ pub(super) fn find(row: &Row) -> Result<&'static str, String> {
 }
 
 /// What that column asks.
-pub(super) fn map(row: &Row, context: &Context<'_>) -> Result<Option<Fate>, Wrong> {
+pub(super) fn map(row: &Row, context: &Context<'_>) -> Result<Fate, Wrong> {
     let column = find(row)?;
     let asked = match (column, &row[column]) {
         ("conversations", _) => {
-            let Some((question, _)) = turns(row)? else { return Ok(None) };
+            let (question, _) = turns(row)?;
             Asked::Text(question.to_owned())
         }
         (_, Value::Array(messages)) => match conversation(messages, column)? {
             Some(messages) => Asked::Conversation(messages),
-            None => return Ok(None),
+            None => {
+                return Err(
+                    Skip::Form(format!("field {column} has no message of the user's")).into()
+                );
+            }
         },
         ("messages", other) => {
             return Err(Wrong::Row(format!("field messages is {}, not a list", kind(other))));
@@ -48,9 +52,9 @@ pub(super) fn map(row: &Row, context: &Context<'_>) -> Result<Option<Fate>, Wron
         _ => Asked::Text(file::field(row, column)?.to_owned()),
     };
     if matches!(&asked, Asked::Text(text) if text.trim().is_empty()) {
-        return Ok(None);
+        return Err(Skip::Form(format!("field {column} is empty")).into());
     }
-    context.wording.word(asked, context.limit()).map(Some)
+    context.wording.word(asked, context.limit())
 }
 
 /// The messages up to what the user says last; nothing if the user says nothing.

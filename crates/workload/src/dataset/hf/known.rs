@@ -11,14 +11,14 @@ use super::super::file::{self, kind};
 use super::super::length::{Fate, message};
 use super::super::media::{self, Sound, image_part, text_part, video_part};
 use super::super::rows::{Place, Row};
-use super::super::sample::Wrong;
+use super::super::sample::{Skip, Wrong};
 use super::super::sharegpt::{measured, turns};
 use super::super::spec_bench::first_of;
 use super::super::wording::{Asked, Limits, Wording};
 use super::{Own, bfcl};
 
 /// What a row asks.
-pub(super) type Mapping = fn(&Row, &Context<'_>) -> Result<Option<Fate>, Wrong>;
+pub(super) type Mapping = fn(&Row, &Context<'_>) -> Result<Fate, Wrong>;
 
 /// A data set, or several of the same make.
 #[derive(Debug)]
@@ -65,11 +65,11 @@ impl Context<'_> {
         self.own.output_len.map(std::num::NonZero::get).or(usual)
     }
 
-    fn word(&self, asked: Asked) -> Result<Option<Fate>, Wrong> {
-        self.wording.word(asked, self.limit()).map(Some)
+    fn word(&self, asked: Asked) -> Result<Fate, Wrong> {
+        self.wording.word(asked, self.limit())
     }
 
-    fn text(&self, text: impl Into<String>) -> Result<Option<Fate>, Wrong> {
+    fn text(&self, text: impl Into<String>) -> Result<Fate, Wrong> {
         self.word(Asked::Text(text.into()))
     }
 }
@@ -84,7 +84,7 @@ const TEXT: Known = Known {
     chat_only: false,
     in_turn: false,
     form: "",
-    map: |_, _| Ok(None),
+    map: super::columns::map,
 };
 
 /// All of them.
@@ -224,7 +224,7 @@ pub(super) const KNOWN: &[Known] = &[
     },
 ];
 
-fn vision_arena(row: &Row, context: &Context<'_>) -> Result<Option<Fate>, Wrong> {
+fn vision_arena(row: &Row, context: &Context<'_>) -> Result<Fate, Wrong> {
     let column = if row.contains_key("turns") { "turns" } else { "conversation" };
     let first = row.get(column).and_then(|turns| turns.get(0)?.get(0)?.get("content")?.as_str());
     let Some(text) = first else {
@@ -245,7 +245,7 @@ fn vision_arena(row: &Row, context: &Context<'_>) -> Result<Option<Fate>, Wrong>
     context.word(Asked::Parts(vec![text_part(text), picture]))
 }
 
-fn mmvu(row: &Row, context: &Context<'_>) -> Result<Option<Fate>, Wrong> {
+fn mmvu(row: &Row, context: &Context<'_>) -> Result<Fate, Wrong> {
     let question = file::field(row, "question")?;
     let choices = match row.get("choices") {
         Some(Value::Object(choices)) => choices,
@@ -266,8 +266,8 @@ fn mmvu(row: &Row, context: &Context<'_>) -> Result<Option<Fate>, Wrong> {
     context.word(Asked::Parts(vec![text_part(&text), video_part(video)]))
 }
 
-fn conversations(row: &Row, context: &Context<'_>) -> Result<Option<Fate>, Wrong> {
-    let Some((question, answer)) = turns(row)? else { return Ok(None) };
+fn conversations(row: &Row, context: &Context<'_>) -> Result<Fate, Wrong> {
+    let (question, answer) = turns(row)?;
     let asked = match row.get("image") {
         None | Some(Value::Null) => Asked::Text(question.to_owned()),
         Some(_) if !context.wording.chat() => {
@@ -280,7 +280,7 @@ fn conversations(row: &Row, context: &Context<'_>) -> Result<Option<Fate>, Wrong
     measured(context.wording, asked, question, answer, chosen, limits)
 }
 
-fn aimo(row: &Row, context: &Context<'_>) -> Result<Option<Fate>, Wrong> {
+fn aimo(row: &Row, context: &Context<'_>) -> Result<Fate, Wrong> {
     let (problem, solution) = (file::field(row, "problem")?, file::field(row, "solution")?);
     let chosen = context.own.output_len;
     let limits = chosen.is_none().then_some(Limits { prompt: 2048, total: 32_000 });
@@ -289,7 +289,7 @@ fn aimo(row: &Row, context: &Context<'_>) -> Result<Option<Fate>, Wrong> {
 }
 
 /// The prompt that zeta was trained with: see the data set's own card and notebook.
-fn zeta(row: &Row, context: &Context<'_>) -> Result<Option<Fate>, Wrong> {
+fn zeta(row: &Row, context: &Context<'_>) -> Result<Fate, Wrong> {
     let (events, input) = (file::field(row, "events")?, file::field(row, "input")?);
     let output = file::field(row, "output")?;
     let region = output.find(EDITABLE).map_or(output, |start| &output[start..]);
@@ -302,12 +302,15 @@ fn zeta(row: &Row, context: &Context<'_>) -> Result<Option<Fate>, Wrong> {
     measured(context.wording, asked, &prompt, region, context.own.output_len, None)
 }
 
-fn speech(row: &Row, context: &Context<'_>) -> Result<Option<Fate>, Wrong> {
+fn speech(row: &Row, context: &Context<'_>) -> Result<Fate, Wrong> {
     let sound = sound(row, context.place)?;
     let seconds = sound.plays.as_secs_f64();
     let longest = context.own.asr_max_audio_len_sec.unwrap_or(f64::INFINITY);
     if seconds < context.own.asr_min_audio_len_sec || seconds > longest {
-        return Ok(None);
+        let why = format!(
+            "its sound plays {seconds:.1} s, and the bounds are asr_min_audio_len_sec and asr_max_audio_len_sec"
+        );
+        return Err(Skip::Bounds(why).into());
     }
     debug_assert!(sound.plays > Duration::ZERO, "a sound that does not tell its length is refused");
     context.word(Asked::Sound(sound, String::new()))
@@ -344,7 +347,7 @@ fn sound(row: &Row, place: &Place) -> Result<Sound, Wrong> {
 }
 
 /// The prompt of Blazedit: see its create_refined_dataset.py.
-fn blazedit(row: &Row, context: &Context<'_>) -> Result<Option<Fate>, Wrong> {
+fn blazedit(row: &Row, context: &Context<'_>) -> Result<Fate, Wrong> {
     let (code, change) = (file::field(row, "code")?, file::field(row, "change_request")?);
     let distance = match row.get("norm_distance") {
         Some(Value::Number(number)) => number.as_f64(),
@@ -356,7 +359,10 @@ fn blazedit(row: &Row, context: &Context<'_>) -> Result<Option<Fate>, Wrong> {
     };
     if distance < context.own.blazedit_min_distance || distance > context.own.blazedit_max_distance
     {
-        return Ok(None);
+        let why = format!(
+            "field norm_distance is {distance}, and the bounds are blazedit_min_distance and blazedit_max_distance"
+        );
+        return Err(Skip::Bounds(why).into());
     }
     context.text(format!(
         "Given a code file, please apply the change requests and generate the new file.\n\nOriginal file:\n```python\n{code}\n```\n\n\
@@ -364,7 +370,7 @@ fn blazedit(row: &Row, context: &Context<'_>) -> Result<Option<Fate>, Wrong> {
     ))
 }
 
-fn mlperf(row: &Row, context: &Context<'_>) -> Result<Option<Fate>, Wrong> {
+fn mlperf(row: &Row, context: &Context<'_>) -> Result<Fate, Wrong> {
     let (system, question) = (file::field(row, "system_prompt")?, file::field(row, "question")?);
     let answer = match context.own.output_len {
         Some(chosen) => chosen.get(),
@@ -373,10 +379,8 @@ fn mlperf(row: &Row, context: &Context<'_>) -> Result<Option<Fate>, Wrong> {
     let messages: Vec<Message> =
         vec![message("system", system.to_owned()), message("user", question.to_owned())];
     let prompt = context.wording.counts_of(&messages)?;
-    if !Limits::USUAL.keep(prompt, answer, false) {
-        return Ok(None);
-    }
-    context.wording.word(Asked::Conversation(messages), Some(answer)).map(Some)
+    Limits::USUAL.keep(prompt, answer, false)?;
+    context.wording.word(Asked::Conversation(messages), Some(answer))
 }
 
 /// The image of a row as a content part.

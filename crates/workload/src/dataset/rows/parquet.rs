@@ -1,5 +1,7 @@
-//! Parquet: one row group is held at a time, for a row is not to be had without its group.
+//! Parquet: two row groups are held at a time, for a row is not to be had without its group, and where one group ends and the
+//! next begins several threads want rows of both.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -14,7 +16,7 @@ use serde_json::{Number, Value};
 
 use super::super::DatasetError;
 use super::super::file::unreadable;
-use super::{At, Content, Item, Place, Row, Table};
+use super::{Item, Place, Row, Table};
 
 /// A Parquet file.
 pub(super) struct Parquet {
@@ -22,8 +24,8 @@ pub(super) struct Parquet {
     reader: SerializedFileReader<File>,
     /// Rows of each group.
     groups: Vec<u64>,
-    /// The group that is held, and its rows.
-    held: Option<(usize, Vec<Row>)>,
+    /// The groups that were read last, and their rows.
+    held: VecDeque<(usize, Vec<Row>)>,
 }
 
 impl Parquet {
@@ -33,7 +35,7 @@ impl Parquet {
         let groups = reader.metadata().row_groups();
         let groups =
             groups.iter().map(|group| u64::try_from(group.num_rows()).unwrap_or(0)).collect();
-        Ok(Self { path: path.into(), reader, groups, held: None })
+        Ok(Self { path: path.into(), reader, groups, held: VecDeque::new() })
     }
 
     /// The rows of a group.
@@ -61,15 +63,24 @@ impl Table for Parquet {
             within -= rows;
             group += 1;
         }
-        let rows = match self.held.take() {
-            Some((held, rows)) if held == group => rows,
-            _ => self.group(group)?,
+        let held = match self.held.iter().position(|(held, _)| *held == group) {
+            Some(held) => held,
+            None => {
+                self.held.truncate(HELD - 1);
+                let rows = self.group(group)?;
+                self.held.push_front((group, rows));
+                0
+            }
         };
-        let place = Place { path: Arc::clone(&self.path), at: At::Row(number + 1) };
-        let row = rows.get(within as usize).cloned();
-        self.held = Some((group, rows));
-        let row = row.ok_or_else(|| place.wrong("it is missing".to_owned(), FORM))?;
-        Ok(Item { place, content: Content::Row(row) })
+        let row = self.held[held].1.get(within as usize).cloned();
+        match row {
+            Some(row) => Ok(Item::of_row(&self.path, number, row)),
+            None => Err(Place::of_row(&self.path, number).wrong("it is missing".to_owned(), FORM)),
+        }
+    }
+
+    fn let_go(&mut self) {
+        self.held.clear();
     }
 }
 
@@ -143,3 +154,4 @@ fn name(key: &Field) -> String {
 }
 
 const FORM: &str = "Parquet";
+const HELD: usize = 2;

@@ -1,6 +1,7 @@
 //! Data sets of Hugging Face, or of a mirror of it: which files one has, and those that are asked for.
 //!
-//! What was fetched is kept, the list of files with it. A file is fetched under another name and renamed once it is complete.
+//! What was fetched is kept, the list of files with it. A file is fetched under another name and renamed once it is complete: of
+//! the size that the hub told, and no page of HTML in its place.
 //! Which files are wanted is for the reader of data sets to say. ModelScope's data sets are not to be had this way.
 
 use std::fs::{self, File};
@@ -138,14 +139,15 @@ impl<'a> DataSet<'a> {
             listing.siblings.into_iter().filter(|file| is_inside(&file.path)).collect();
         let listing = Listing { siblings: files };
         let text = serde_json::to_vec(&listing).map_err(|error| self.fault(&error.to_string()))?;
-        self.write(LISTING, &mut &text[..]).map_err(Fault::Disk)?;
+        let written = self.written_apart(LISTING, &mut &text[..]);
+        written.and_then(|part| part.finish(&self.folder.join(LISTING))).map_err(Fault::Disk)?;
         Ok(listing.siblings)
     }
 
     /// The file on this machine: out of a cache, or fetched.
     pub(crate) fn file(&self, remote: &Remote) -> Result<PathBuf, Fault> {
         let kept = self.folder.join(&remote.path);
-        if kept.is_file() {
+        if fs::metadata(&kept).is_ok_and(|found| found.is_file() && remote.is_of(found.len())) {
             return Ok(kept);
         }
         let foreign = self.foreign().map(|folder| folder.join(&remote.path));
@@ -153,10 +155,8 @@ impl<'a> DataSet<'a> {
             return Ok(foreign);
         }
         if self.hub.offline {
-            let why = format!(
-                "{} is in no local cache, and HF_HUB_OFFLINE forbids a download",
-                remote.path
-            );
+            let lacks = if kept.is_file() { "is not whole" } else { "is in no local cache" };
+            let why = format!("{} {lacks}, and HF_HUB_OFFLINE forbids a download", remote.path);
             return Err(Fault::Hub(why));
         }
         let size =
@@ -170,13 +170,24 @@ impl<'a> DataSet<'a> {
         );
         let mut response = self.request(&path)?;
         let body = response.body_mut().with_config().limit(u64::MAX);
-        match self.write(&remote.path, &mut body.reader()) {
-            Ok(()) => Ok(kept),
+        let part = match self.written_apart(&remote.path, &mut body.reader()) {
+            Ok(part) => part,
             Err(TokenizerError::Io { action: "fetch", source, .. }) => {
-                Err(self.fault(&format!("broke off {}: {source}", remote.path)))
+                return Err(self.fault(&format!("broke off {}: {source}", remote.path)));
             }
-            Err(error) => Err(Fault::Disk(error)),
+            Err(error) => return Err(Fault::Disk(error)),
+        };
+        if part.is_page {
+            let why = format!("answered a page of HTML for {}", remote.path);
+            return Err(self.fault(&why));
         }
+        if !remote.is_of(part.bytes) {
+            let (bytes, size) = (part.bytes, remote.size.unwrap_or(0));
+            let why = format!("answered {bytes} bytes for {}, which has {size}", remote.path);
+            return Err(self.fault(&why));
+        }
+        part.finish(&kept).map_err(Fault::Disk)?;
+        Ok(kept)
     }
 
     fn request(&self, path: &str) -> Result<ureq::http::Response<ureq::Body>, Fault> {
@@ -218,38 +229,75 @@ impl<'a> DataSet<'a> {
         folder.is_dir().then_some(folder)
     }
 
-    /// Writes a file under another name and renames it.
-    fn write(&self, path: &str, from: &mut dyn io::Read) -> Result<(), TokenizerError> {
+    /// Writes a file under another name, from which it is still to be renamed.
+    fn written_apart(&self, path: &str, from: &mut dyn io::Read) -> Result<Part, TokenizerError> {
         let path = self.folder.join(path);
         let folder = path.parent().unwrap_or(&self.folder);
         fs::create_dir_all(folder).map_err(|error| TokenizerError::io("create", folder, error))?;
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.part", std::process::id()));
-        let part = path.with_file_name(name);
-        let written = copy(from, &part).and_then(|()| {
-            fs::rename(&part, &path).map_err(|error| TokenizerError::io("write", &path, error))
-        });
-        if written.is_err() {
-            // What is left of it is of no use to anyone.
-            let _: io::Result<()> = fs::remove_file(&part);
-        }
-        written
+        let mut part = Part { path: path.with_file_name(name), bytes: 0, is_page: false };
+        part.fill(from)?;
+        Ok(part)
     }
 }
 
-/// Copies to a file. Whether the reading failed or the writing is told by the action.
-fn copy(from: &mut dyn io::Read, to: &Path) -> Result<(), TokenizerError> {
-    let unwritable = |error| TokenizerError::io("write", to, error);
-    let mut file = File::create(to).map_err(unwritable)?;
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match from.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(read) => io::Write::write_all(&mut file, &buffer[..read]).map_err(unwritable)?,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(TokenizerError::io("fetch", to, error)),
-        }
+impl Remote {
+    /// Whether so many bytes are those that it has, as far as the hub tells.
+    fn is_of(&self, bytes: u64) -> bool {
+        self.size.is_none_or(|size| size == bytes)
     }
+}
+
+/// A file in the making. It goes away unless it is finished.
+#[derive(Debug)]
+struct Part {
+    path: PathBuf,
+    bytes: u64,
+    /// Whether it begins as a page of HTML does, which captive portals and blocked addresses answer with a 200.
+    is_page: bool,
+}
+
+impl Part {
+    /// Copies to the file. Whether the reading failed or the writing is told by the action.
+    fn fill(&mut self, from: &mut dyn io::Read) -> Result<(), TokenizerError> {
+        let unwritable = |error| TokenizerError::io("write", &self.path, error);
+        let mut file = File::create(&self.path).map_err(unwritable)?;
+        let mut head = Vec::new();
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            match from.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => {
+                    io::Write::write_all(&mut file, &buffer[..read]).map_err(unwritable)?;
+                    head.extend(&buffer[..read.min(HEAD.saturating_sub(head.len()))]);
+                    self.bytes += read as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(TokenizerError::io("fetch", &self.path, error)),
+            }
+        }
+        self.is_page = is_html(&head);
+        Ok(())
+    }
+
+    fn finish(self, path: &Path) -> Result<(), TokenizerError> {
+        fs::rename(&self.path, path).map_err(|error| TokenizerError::io("write", path, error))
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        // After a rename there is nothing left to remove; before it, what is left is of no use to anyone.
+        let _: io::Result<()> = fs::remove_file(&self.path);
+    }
+}
+
+fn is_html(head: &[u8]) -> bool {
+    let head = head.strip_prefix("\u{feff}".as_bytes()).unwrap_or(head).trim_ascii_start();
+    ["<!doctype html", "<html"].iter().any(|opening| {
+        head.get(..opening.len()).is_some_and(|head| head.eq_ignore_ascii_case(opening.as_bytes()))
+    })
 }
 
 /// The files below a folder, as paths with slashes.
@@ -297,6 +345,8 @@ fn encoded(path: &str) -> String {
 
 const CONVERTED: &str = "refs/convert/parquet";
 const LISTING: &str = ".files.json";
+/// As much of a file as tells whether it is a page.
+const HEAD: usize = 256;
 const DEEPEST: u8 = 5;
 const MOST_BYTES_OF_A_LIST: u64 = 256 << 20;
 const MOST_BYTES_OF_AN_ADDRESS: u64 = 256 << 20;

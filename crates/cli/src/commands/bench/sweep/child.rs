@@ -1,6 +1,6 @@
 //! Programs that run on behalf of a sweep, each in a process group of its own, so that a signal reaches all of it and nothing else.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -11,8 +11,10 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use super::secrets::hidden;
 use super::signals::{Signals, now};
 use super::words::Words;
+use crate::screen::Screen;
 use crate::trouble::Trouble;
 
 /// Where the output of a program goes.
@@ -51,8 +53,13 @@ impl Group {
             command.stdout(file.try_clone().map_err(cannot)?).stderr(file);
         }
         let child = command.spawn().map_err(|error| {
-            Trouble::failed(format!("cannot start {}: {error}", words.program()))
-                .with_hint("look whether the command is installed, and spelt right")
+            let program = words.program();
+            Trouble::failed(format!("cannot start {}: {error}", hidden(program))).with_hint(
+                match program.contains('=') {
+                    true => "no shell is involved: env NAME=VALUE COMMAND … sets a variable",
+                    false => "look whether the command is installed, and spelt right",
+                },
+            )
         })?;
         let group = Pid::from_raw(child.id().cast_signed());
         Ok(Self { child, group })
@@ -117,6 +124,21 @@ impl Drop for Group {
         }
     }
 }
+
+/// Says the last lines of what stands in a log behind its first `known` bytes, but for what could steer a terminal.
+pub(crate) fn say_last_lines(log: &Path, known: u64, screen: &Screen) {
+    let bytes = fs::read(log).unwrap_or_default();
+    let known = usize::try_from(known).unwrap_or(usize::MAX).min(bytes.len());
+    let text = String::from_utf8_lossy(&bytes[known..]);
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    for line in &lines[lines.len().saturating_sub(LAST_LINES)..] {
+        let harmless: String = line.chars().filter(|sign| !sign.is_control()).take(400).collect();
+        screen.say(format!("  | {harmless}"));
+    }
+}
+
+/// How many lines of a log are said where a program has failed.
+const LAST_LINES: usize = 12;
 
 /// How often a program is looked after.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);

@@ -3,33 +3,25 @@
 //! A run counts once its result stands in its file; one that was broken off leaves nothing there, so that `--resume` runs it again.
 
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 use std::process::ExitStatus;
 
 use serde_json::{Map, Value, json};
-use tokometer_report::compare::{Outcome, over_runs};
+use tokometer_report::compare::{Outcome, is_client_limited};
 
-use super::Halt;
-use super::child::{Group, Output};
-use super::experiment;
+use super::child::{Group, Output, say_last_lines};
+use super::design::Sweep;
+use super::experiment::{self, create_parent, set_aside, write_json};
+use super::halt::Halt;
+use super::origin;
 use super::parameters::Combination;
-use super::serve::Sweep;
 use super::server::{Order, Server};
 use super::signals::Signals;
+use super::summary::{self, Measured};
 use super::words::Words;
 use crate::exit::Exit;
 use crate::screen::Screen;
 use crate::trouble::Trouble;
-
-/// The runs of a combination.
-#[derive(Debug)]
-pub(crate) struct Measured {
-    /// What it is called.
-    pub(crate) name: String,
-    /// Its runs, at least one.
-    pub(crate) runs: Vec<Outcome>,
-}
 
 /// A sweep under way.
 pub(crate) struct Sweeping<'a> {
@@ -41,7 +33,10 @@ pub(crate) struct Sweeping<'a> {
     server_failed: bool,
     told_of_caches: bool,
     failures: u32,
-    deserved: Vec<Exit>,
+    /// What there are results of, in the order in which it is shown.
+    measured: Vec<Measured>,
+    /// The server's command that a dry run has printed last.
+    printed: Option<String>,
 }
 
 /// A run that is to be made.
@@ -63,43 +58,82 @@ impl<'a> Sweeping<'a> {
             server_failed: false,
             told_of_caches: false,
             failures: 0,
-            deserved: Vec::new(),
+            measured: Vec::new(),
+            printed: None,
         })
     }
 
-    /// Makes the runs of a combination that have no result yet, and sums them all up. None where all failed, or nothing is to be run.
+    /// Makes the runs of a combination that have no result yet, and sums up all that there are, also where it does not come to its
+    /// end. Tells the combination's place among [`Self::measured`]; none where all failed, or nothing is to be run.
     pub(crate) fn combination(
         &mut self,
         serve: &Combination,
         bench: &Combination,
         folder: &Path,
-    ) -> Result<Option<Measured>, Halt> {
+    ) -> Result<Option<usize>, Halt> {
+        let mut runs = Vec::new();
+        let halted = self.runs(serve, bench, folder, &mut runs);
+        let summed = self.sum_up(folder, runs, halted.is_err());
+        halted?;
+        Ok(summed?)
+    }
+
+    fn runs(
+        &mut self,
+        serve: &Combination,
+        bench: &Combination,
+        folder: &Path,
+        runs: &mut Vec<Outcome>,
+    ) -> Result<(), Halt> {
         if self.sweep.warmup > 0 {
             let bench = bench.with("num_prompts", self.sweep.warmup);
             let file = folder.join("warmup.json");
             self.attempt(&Run { serve, bench: &bench, number: -1, file: &file })?;
         }
-        let mut runs = Vec::new();
         for number in 0..self.sweep.runs {
             let file = experiment::run_file(folder, number);
             runs.extend(self.attempt(&Run { serve, bench, number: number.into(), file: &file })?);
         }
-        if self.sweep.dry_run {
+        Ok(())
+    }
+
+    fn sum_up(
+        &mut self,
+        folder: &Path,
+        runs: Vec<Outcome>,
+        halted: bool,
+    ) -> Result<Option<usize>, Trouble> {
+        if self.sweep.dry_run || runs.is_empty() {
+            if !self.sweep.dry_run && !halted {
+                let folder = folder.display();
+                self.screen.say(format!("{folder}: no run succeeded; --resume tries them again"));
+            }
             return Ok(None);
         }
-        if runs.is_empty() {
-            self.screen
-                .say(format!("{}: no run succeeded; --resume tries them again", folder.display()));
-            return Ok(None);
-        }
-        let columns = over_runs(&runs);
-        let records: Vec<Value> = runs.iter().map(|run| with_columns(run, &columns)).collect();
-        write_json(&folder.join("summary.json"), &Value::Array(records))?;
         let name = match folder == self.sweep.experiment {
             true => "(all)".to_owned(),
             false => folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         };
-        Ok(Some(Measured { name, runs }))
+        let measured = Measured { name, runs, wanted: self.sweep.runs };
+        summary::write_runs(folder, &measured)?;
+        self.measured.push(measured);
+        Ok(Some(self.measured.len() - 1))
+    }
+
+    /// What there are results of.
+    pub(crate) fn measured(&self) -> &[Measured] {
+        &self.measured
+    }
+
+    /// Has the combination at that place shown as the last.
+    pub(crate) fn put_last(&mut self, place: usize) {
+        let measured = self.measured.remove(place);
+        self.measured.push(measured);
+    }
+
+    /// Says something of the sweep as a whole.
+    pub(crate) fn say(&self, text: &str) {
+        self.screen.say(text);
     }
 
     /// Whether the trouble just met was the server's.
@@ -132,10 +166,36 @@ impl<'a> Sweeping<'a> {
         }
     }
 
-    /// The exit that the sweep deserves.
+    /// The exit that the sweep deserves by all its results, those of earlier executions included; and why.
     pub(crate) fn exit(&self) -> Result<Exit, Trouble> {
+        let runs = || self.measured.iter().flat_map(|of| &of.runs);
+        let all = runs().count();
+        let found = [
+            (
+                Exit::RequestsFailed,
+                runs().filter(|run| failed(run).is_some()).count(),
+                "had failed requests: latencies are those of the others alone",
+            ),
+            (
+                Exit::ClientLimited,
+                runs().filter(|run| is_client_limited(run)).count(),
+                "client-limited: this machine was too slow for the load, and the figures are partly its own",
+            ),
+        ];
+        let found = found.into_iter().filter(|(_, count, _)| *count > 0).collect::<Vec<_>>();
+        let deserved = Exit::of_run(&found.iter().map(|(exit, ..)| *exit).collect::<Vec<_>>());
+        for (exit, count, what) in &found {
+            let code = match (self.failures, deserved == *exit) {
+                (0, true) => format!(" (hence exit code {})", deserved.code()),
+                _ => String::new(),
+            };
+            self.screen.say(format!("{count} of {all} runs {what}{code}"));
+        }
+        if !found.is_empty() {
+            self.screen.say("remove the run=N.json of such a run, and --resume makes it anew");
+        }
         match self.failures {
-            0 => Ok(Exit::of_run(&self.deserved)),
+            0 => Ok(deserved),
             1 => Err(Trouble::failed("one run or server failed").with_hint(SEE_FAILURES)),
             failures => Err(Trouble::failed(format!("{failures} runs or servers failed"))
                 .with_hint(SEE_FAILURES)),
@@ -146,7 +206,12 @@ impl<'a> Sweeping<'a> {
     fn attempt(&mut self, run: &Run<'_>) -> Result<Option<Outcome>, Halt> {
         let trouble = match self.run(run) {
             Ok(outcome) => return Ok(outcome),
-            Err(Halt::Trouble(trouble)) if self.sweep.continue_on_error && !self.server_failed => {
+            // What cannot be run is no failed run.
+            Err(Halt::Trouble(trouble))
+                if self.sweep.continue_on_error
+                    && !self.server_failed
+                    && trouble.exit() != Exit::Input =>
+            {
                 trouble
             }
             Err(halt) => return Err(halt),
@@ -182,7 +247,7 @@ impl<'a> Sweeping<'a> {
         if let Some(kept) = self.kept(run)? {
             return Ok(Some(kept));
         }
-        let words = command(&self.sweep.bench, run);
+        let words = command(self.sweep, run.bench, run.file);
         if self.sweep.dry_run {
             self.print_commands(run, &words);
             return Ok(None);
@@ -218,7 +283,12 @@ impl<'a> Sweeping<'a> {
             .and_then(|value| Outcome::of(value, &shown).map_err(|error| error.why))
         {
             Ok(outcome) => {
-                self.screen.say(format!("{}: there is a result already", self.place(run)));
+                if run.number >= 0 {
+                    origin::check(self.sweep, run.serve, run.bench, run.file, &outcome)?;
+                }
+                let failed =
+                    failed(&outcome).map_or_else(String::new, |failed| format!(", with {failed}"));
+                self.screen.say(format!("{}: there is a result already{failed}", self.place(run)));
                 Ok(Some(completed(&outcome, run)?))
             }
             Err(why) => {
@@ -243,6 +313,7 @@ impl<'a> Sweeping<'a> {
             within: self.sweep.ready_within,
         };
         self.server = Some(Server::start(&order, &self.signals, self.screen)?);
+        drop(fs::remove_file(experiment::server_failure(&self.sweep.experiment, run.serve)));
         Ok(())
     }
 
@@ -252,36 +323,23 @@ impl<'a> Sweeping<'a> {
         if self.signals.count() > 0 || status.code() == Some(Exit::Interrupted.code().into()) {
             return Err(Halt::Interrupted);
         }
-        if !has_a_result(words, status) {
-            self.say_log(log);
+        let result = read_result(run.file);
+        if !has_measured(status, result.as_ref().ok()) {
+            self.say_log(log, 0);
             if let Some(server) = &mut self.server {
                 server.check_alive(self.screen)?;
             }
             let trouble = Trouble::failed(format!("the benchmark failed ({status})"));
             return Err(Halt::from(self.with_log(trouble, log)));
         }
-        let shown = run.file.display().to_string();
-        let unread = |why: &dyn std::fmt::Display| {
-            Trouble::failed(format!("the benchmark left no result: {why}")).with_hint(
-                "--bench-cmd must take --save-result, --result-dir and --result-filename, as tokometer bench serve and vllm bench serve do",
-            )
-        };
-        let text =
-            fs::read_to_string(run.file).map_err(|error| unread(&format!("{shown}: {error}")))?;
-        let value =
-            serde_json::from_str(&text).map_err(|error| unread(&format!("{shown}: {error}")))?;
-        let outcome = Outcome::of(value, &shown).map_err(|error| unread(&error))?;
-        let outcome = completed(&outcome, run)?;
+        let outcome = completed(&result?, run)?;
         write_json(run.file, &Value::Object(outcome.fields().clone()))?;
-        if outcome.number("failed").is_some_and(|failed| failed > 0.0) {
-            self.deserved.push(Exit::RequestsFailed);
-        }
-        if words.is_ours() && status.code() == Some(Exit::ClientLimited.code().into()) {
+        origin::keep(self.sweep, run.serve, run.bench, run.file)?;
+        if is_client_limited(&outcome) {
             self.screen.say(format!(
                 "{}: client-limited: this machine was too slow for the load, and the figures are partly its own",
                 self.place(run)
             ));
-            self.deserved.push(Exit::ClientLimited);
         }
         Ok(outcome)
     }
@@ -290,12 +348,13 @@ impl<'a> Sweeping<'a> {
     fn after_run(&mut self, log: &Path) -> Result<(), Halt> {
         match (&self.sweep.after, &self.server) {
             (Some(words), _) => {
+                let benchmark = fs::metadata(log).map_or(0, |log| log.len());
                 let status = self.execute(words, log)?;
                 if self.signals.count() > 0 {
                     return Err(Halt::Interrupted);
                 }
                 if !status.success() {
-                    self.say_log(log);
+                    self.say_log(log, benchmark);
                     let trouble = Trouble::failed(format!("--after-bench-cmd failed ({status})"));
                     return Err(Halt::from(self.with_log(trouble, log)));
                 }
@@ -314,9 +373,10 @@ impl<'a> Sweeping<'a> {
         Group::start(words, output, &[])?.wait(&self.signals)
     }
 
-    fn say_log(&self, log: &Path) {
+    /// Says the end of a log, as far as it stands behind its first `known` bytes.
+    fn say_log(&self, log: &Path, known: u64) {
         if !self.sweep.show_stdout {
-            super::say_last_lines(log, self.screen);
+            say_last_lines(log, known, self.screen);
         }
     }
 
@@ -330,9 +390,12 @@ impl<'a> Sweeping<'a> {
         }
     }
 
-    fn print_commands(&self, run: &Run<'_>, words: &Words) {
-        if let Some(server) = &self.sweep.server {
-            self.screen.print(format!("server:    {}\n", run.serve.applied_to(server).shown()));
+    fn print_commands(&mut self, run: &Run<'_>, words: &Words) {
+        let server = self.sweep.server.as_ref().map(|server| run.serve.applied_to(server).shown());
+        // It is started once for all that it serves.
+        if let Some(server) = server.filter(|server| self.printed.as_ref() != Some(server)) {
+            self.screen.print(format!("server:    {server}\n"));
+            self.printed = Some(server);
         }
         self.screen.print(format!("benchmark: {}\n", words.shown()));
         if let Some(after) = &self.sweep.after {
@@ -352,19 +415,39 @@ impl<'a> Sweeping<'a> {
 }
 
 /// The benchmark's command of a run, with what every run is asked for.
-fn command(bench: &Words, run: &Run<'_>) -> Words {
-    let mut words = run.bench.applied_to(bench);
-    let folder = run.file.parent().unwrap_or(Path::new(".")).to_string_lossy();
-    let name = run.file.file_name().unwrap_or_default().to_string_lossy();
+pub(crate) fn command(sweep: &Sweep, bench: &Combination, file: &Path) -> Words {
+    let mut words = bench.applied_to(&sweep.bench);
+    let folder = file.parent().unwrap_or(Path::new(".")).to_string_lossy();
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
     words.extend(["--percentile-metrics", "ttft,tpot,itl,e2el", "--save-result"]);
     words.extend(["--result-dir", folder.as_ref(), "--result-filename", name.as_ref()]);
+    if words.runs_our_benchmark() && !words.says_where_logs_go() {
+        let logs = experiment::logs(&sweep.experiment);
+        words.extend(["--outputs-dir", logs.to_string_lossy().as_ref()]);
+    }
     words
 }
 
-/// Whether a benchmark that ended so has measured something. This program's own tells failed requests and a slow client by its code.
-fn has_a_result(words: &Words, status: ExitStatus) -> bool {
+/// What a benchmark has left.
+fn read_result(file: &Path) -> Result<Outcome, Trouble> {
+    let shown = file.display().to_string();
+    let unread = |why: &dyn std::fmt::Display| {
+        Trouble::failed(format!("the benchmark left no result: {why}")).with_hint(
+            "--bench-cmd must take --save-result, --result-dir and --result-filename, as tokometer bench serve and vllm bench serve do",
+        )
+    };
+    let text = fs::read_to_string(file).map_err(|error| unread(&format!("{shown}: {error}")))?;
+    let value =
+        serde_json::from_str(&text).map_err(|error| unread(&format!("{shown}: {error}")))?;
+    Outcome::of(value, &shown).map_err(|error| unread(&error))
+}
+
+/// Whether a benchmark that ended so has measured something. This program's own tells failed requests and a slow client by its code,
+/// whatever other program started it; that a result is its own stands in it.
+fn has_measured(status: ExitStatus, result: Option<&Outcome>) -> bool {
     let telling = [Exit::RequestsFailed, Exit::ClientLimited].map(|exit| i32::from(exit.code()));
-    status.success() || words.is_ours() && status.code().is_some_and(|code| telling.contains(&code))
+    let ours = result.is_some_and(|result| result.field("tokometer_version").is_some());
+    status.success() || ours && status.code().is_some_and(|code| telling.contains(&code))
 }
 
 /// The result with its number and what was varied.
@@ -378,10 +461,11 @@ fn completed(outcome: &Outcome, run: &Run<'_>) -> Result<Outcome, Halt> {
     })
 }
 
-fn with_columns(run: &Outcome, columns: &[(String, f64)]) -> Value {
-    let mut fields = run.fields().clone();
-    fields.extend(columns.iter().map(|(key, value)| (key.clone(), Value::from(*value))));
-    Value::Object(fields)
+/// How many requests failed, if any did: `19 of 50 requests failed`.
+fn failed(outcome: &Outcome) -> Option<String> {
+    let failed = outcome.number("failed").filter(|failed| *failed > 0.0)?;
+    let all = failed + outcome.number("completed").unwrap_or_default();
+    Some(format!("{failed} of {all} requests failed"))
 }
 
 /// What is said of a run that has ended.
@@ -391,40 +475,10 @@ fn in_short(outcome: &Outcome) -> String {
         figure("request_throughput", &|value| format!("{value:.2} req/s")),
         figure("output_throughput", &|value| format!("{value:.1} output tok/s")),
         figure("median_ttft_ms", &|value| format!("median TTFT {value:.1} ms")),
-        figure("failed", &|value| format!("{value} failed"))
-            .filter(|_| outcome.number("failed") != Some(0.0)),
+        failed(outcome),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// Takes what a run has left out of the way: it is no result.
-fn set_aside(file: &Path) {
-    drop(fs::rename(file, file.with_extension("partial.json")));
-}
-
-fn create_parent(file: &Path) -> Result<(), Trouble> {
-    let folder = file.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)
-        .map_err(|error| Trouble::caused(format!("cannot create {}", folder.display()), &error))
-}
-
-/// Writes JSON as vLLM does, four blanks deep; whole or not at all.
-pub(crate) fn write_json(path: &Path, value: &Value) -> Result<(), Trouble> {
-    let cannot =
-        |error: std::io::Error| Trouble::caused(format!("cannot write {}", path.display()), &error);
-    let mut text = Vec::new();
-    let indent = serde_json::ser::PrettyFormatter::with_indent(b"    ");
-    let mut serializer = serde_json::Serializer::with_formatter(&mut text, indent);
-    serde::Serialize::serialize(value, &mut serializer).map_err(|error| cannot(error.into()))?;
-    let part = path.with_extension("part");
-    let write = || -> std::io::Result<()> {
-        let mut file = fs::File::create(&part)?;
-        file.write_all(&text)?;
-        file.write_all(b"\n")?;
-        fs::rename(&part, path)
-    };
-    write().map_err(cannot)
-}
-
 const SEE_FAILURES: &str =
-    "the *.failure.json files say why; the same command with --resume tries again";
+    "the *failure.json files say why; the same command with --resume tries again";

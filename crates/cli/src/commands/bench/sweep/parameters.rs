@@ -6,6 +6,7 @@ use std::fs;
 
 use serde_json::{Map, Value};
 
+use super::secrets::{hidden, shows_a_secret};
 use super::words::Words;
 use crate::trouble::Trouble;
 
@@ -16,7 +17,7 @@ pub(crate) struct Combination(Map<String, Value>);
 /// Reads the value of `flag`: JSON itself, or a file of it. Without a value, a single combination that changes nothing.
 ///
 /// # Errors
-/// If the file cannot be read, or does not hold combinations.
+/// If the file cannot be read, does not hold combinations, or one of them shows a secret: parameters stand in names and results.
 pub(crate) fn read(flag: &str, given: Option<&str>) -> Result<Vec<Combination>, Trouble> {
     let Some(given) = given else { return Ok(vec![Combination::default()]) };
     let inline = given.trim_start().starts_with(['[', '{']);
@@ -24,7 +25,7 @@ pub(crate) fn read(flag: &str, given: Option<&str>) -> Result<Vec<Combination>, 
         true => (given.to_owned(), flag.to_owned()),
         false => (
             fs::read_to_string(given).map_err(|error| {
-                Trouble::input(format!("{flag}: cannot read {given}: {error}"))
+                Trouble::input(format!("{flag}: cannot read {}: {error}", hidden(given)))
                     .with_hint("give a file of JSON, or the JSON itself")
             })?,
             format!("{flag}: {given}"),
@@ -32,7 +33,16 @@ pub(crate) fn read(flag: &str, given: Option<&str>) -> Result<Vec<Combination>, 
     };
     let value: Value = serde_json::from_str(&text)
         .map_err(|error| Trouble::input(format!("{place}: not JSON: {error}")).with_hint(FORM))?;
-    combinations(value).map_err(|why| Trouble::input(format!("{place}: {why}")).with_hint(FORM))
+    let combinations = combinations(value)
+        .map_err(|why| Trouble::input(format!("{place}: {why}")).with_hint(FORM))?;
+    let shows = |(key, value): &(&str, &Value)| shows_a_secret(key, value);
+    if let Some((key, _)) = combinations.iter().flat_map(Combination::parameters).find(shows) {
+        return Err(Trouble::input(format!(
+            "{place}: {key} holds a secret, and parameters stand in the names of folders and in results"
+        ))
+        .with_hint(NO_SECRETS));
+    }
+    Ok(combinations)
 }
 
 fn combinations(value: Value) -> Result<Vec<Combination>, String> {
@@ -136,20 +146,44 @@ fn represented(value: &Value) -> String {
         Value::Bool(true) => "True".to_owned(),
         Value::Bool(false) => "False".to_owned(),
         Value::Number(number) => number.to_string(),
-        Value::String(text) if text.contains('\'') && !text.contains('"') => format!("\"{text}\""),
-        Value::String(text) => format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'")),
+        Value::String(text) => literal(text),
         Value::Array(list) => {
             format!("[{}]", list.iter().map(represented).collect::<Vec<_>>().join(", "))
         }
         Value::Object(fields) => {
-            let pair = |(key, value): (&String, &Value)| format!("'{key}': {}", represented(value));
+            let pair = |(key, value): (&String, &Value)| {
+                format!("{}: {}", literal(key), represented(value))
+            };
             format!("{{{}}}", fields.iter().map(pair).collect::<Vec<_>>().join(", "))
         }
     }
 }
 
+/// A text as Python's `repr` writes it: in double quotes where only single ones stand in it.
+fn literal(text: &str) -> String {
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    let mut literal = String::from(quote);
+    for sign in text.chars() {
+        match sign {
+            '\n' => literal.push_str("\\n"),
+            '\r' => literal.push_str("\\r"),
+            '\t' => literal.push_str("\\t"),
+            '\\' => literal.push_str("\\\\"),
+            sign if sign == quote => literal.extend(['\\', quote]),
+            sign if sign.is_ascii_control() => {
+                literal.push_str(&format!("\\x{:02x}", u32::from(sign)));
+            }
+            sign => literal.push(sign),
+        }
+    }
+    literal.push(quote);
+    literal
+}
+
 /// The key of a combination's name.
 const NAME: &str = "_benchmark_name";
+
+const NO_SECRETS: &str = "the commands inherit the environment: export OPENAI_API_KEY=… for the benchmark, VLLM_API_KEY=… for vllm serve; a header of tokometer bench serve may refer to a variable: Authorization=Bearer ${NAME}";
 
 const FORM: &str = "for example [{\"max_concurrency\": 8}, {\"max_concurrency\": 16}], or {\"small\": {\"max_concurrency\": 8}}";
 
@@ -177,6 +211,13 @@ mod tests {
     }
 
     #[test]
+    fn texts_within_are_written_as_python_s_repr_does() {
+        let value = serde_json::json!({"the server's": ["a\\b's \"c\"", "x\\'", "d\n"]});
+        // repr({"the server's": [...]}) of CPython.
+        assert_eq!(python(&value), r#"{"the server's": ['a\\b\'s "c"', "x\\'", 'd\n']}"#);
+    }
+
+    #[test]
     fn what_holds_no_combinations_is_refused_with_its_place() {
         assert!(refusal("[1]").contains("--bench-params: entry 1 is no object"));
         assert!(refusal("[]").contains("no combination at all"));
@@ -187,6 +228,22 @@ mod tests {
         );
         assert!(refusal("{oops").contains("not JSON: key must be a string at line 1 column 2"));
         assert!(refusal("nowhere.json").contains("cannot read nowhere.json"));
+    }
+
+    #[test]
+    fn a_secret_is_refused_and_not_repeated() {
+        for text in [
+            r#"[{"api_key": "sk-1"}]"#,
+            r#"{"a": {"header": "Authorization=Bearer sk-1"}}"#,
+            r#"[{"n": 1}, {"extra_body": {"api_key": "sk-1"}}]"#,
+        ] {
+            let said = refusal(text);
+            assert!(said.contains("holds a secret") && !said.contains("sk-1"), "{said}");
+        }
+        assert_eq!(
+            names(r#"[{"header": "Authorization=Bearer ${KEY}"}]"#),
+            ["header=Authorization=Bearer ${KEY}"]
+        );
     }
 
     #[test]

@@ -11,7 +11,8 @@ use serde_json::Value;
 use tokometer_report::figure::{Axes, Axis, Figure, Look, Marks, Panel, Point, Series, Size};
 
 use super::parameters::python;
-use super::results::{self, Row};
+use super::plot::counted;
+use super::results::{self, Row, check_variable};
 use crate::exit::Exit;
 use crate::screen::Screen;
 use crate::trouble::Trouble;
@@ -23,7 +24,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "EXPERIMENT_DIR")]
     experiment: PathBuf,
     /// The variable that holds the number of users; without it in a run, max_concurrent_requests
-    #[arg(long, value_name = "NAME", default_value = "max_concurrency")]
+    #[arg(long, value_name = "NAME", default_value = USERS)]
     user_count_var: String,
     /// The variable that holds the number of GPUs; else num_gpus, gpu_count, or the product of the parallel sizes
     #[arg(long, value_name = "NAME")]
@@ -56,6 +57,7 @@ struct Spot {
 pub(crate) fn plot_pareto(arguments: &Arguments) -> Result<Exit, Trouble> {
     let screen = Screen::new();
     let rows = results::read(&arguments.experiment)?;
+    arguments.check_variables(&rows)?;
     let all = rows.len();
     let mut spots = Vec::new();
     for row in rows {
@@ -63,9 +65,10 @@ pub(crate) fn plot_pareto(arguments: &Arguments) -> Result<Exit, Trouble> {
     }
     if spots.len() < all {
         screen.say(format!(
-            "warning: {} of {all} runs have no number of users ({} or max_concurrent_requests) and are left out",
+            "warning: without a number of users ({} or max_concurrent_requests), and left out: {} of {}",
+            arguments.user_count_var,
             all - spots.len(),
-            arguments.user_count_var
+            counted(all, "run")
         ));
     }
     if spots.is_empty() {
@@ -76,9 +79,9 @@ pub(crate) fn plot_pareto(arguments: &Arguments) -> Result<Exit, Trouble> {
     let path = arguments.experiment.join("pareto").join("PARETO.png");
     if arguments.dry_run {
         screen.print(format!(
-            "{}: {} points, {} on the frontier\n",
+            "{}: {}, {} on the frontier\n",
             path.display(),
-            spots.len(),
+            counted(spots.len(), "point"),
             frontier.len()
         ));
         return Ok(Exit::Done);
@@ -87,13 +90,39 @@ pub(crate) fn plot_pareto(arguments: &Arguments) -> Result<Exit, Trouble> {
     let folder = path.parent().map_or(Ok(()), fs::create_dir_all);
     let written = folder.and_then(|()| figure.save(&path));
     written.map_err(|error| Trouble::caused(format!("cannot write {}", path.display()), &error))?;
-    screen.say(format!("{} points, {} on the frontier", spots.len(), frontier.len()));
+    screen.say(format!("{}, {} on the frontier", counted(spots.len(), "point"), frontier.len()));
+    match figure.labels_left_out() {
+        0 => {}
+        left_out => screen.say(format!(
+            "warning: no place for {} of {}, whose points stand there without; --label-by with fewer or shorter names leaves more room",
+            left_out,
+            counted(frontier.len(), "label")
+        )),
+    }
     screen.print(format!("{}\n", path.display()));
     screen.check()?;
     Ok(Exit::Done)
 }
 
 impl Arguments {
+    /// Refuses variables that no run has, but for those that are looked for in any case.
+    fn check_variables(&self, rows: &[Row]) -> Result<(), Trouble> {
+        let users = ("--user-count-var", self.user_count_var.as_str());
+        let gpus = self.gpu_count_var.iter().map(|variable| ("--gpu-count-var", variable.as_str()));
+        let labels = self.label_by.iter().map(|variable| ("--label-by", variable.trim()));
+        for (flag, variable) in std::iter::once(users).chain(gpus).chain(labels) {
+            let has = |row: &Row| find(row, variable).is_some();
+            let is_looked_for = match flag {
+                "--label-by" => variable.is_empty() || OWN.contains(&variable),
+                _ => false,
+            };
+            if variable != USERS && !is_looked_for && !rows.iter().any(has) {
+                check_variable(flag, variable, rows)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Where a run stands; nowhere where it does not say for how many users it was.
     fn spot(&self, mut row: Row) -> Result<Option<Spot>, Trouble> {
         let Some(throughput) = row.number("output_throughput").filter(|value| value.is_finite())
@@ -134,6 +163,7 @@ impl Arguments {
         let point = |spot: &Spot| Point::at(spot.per_user, spot.per_gpu);
         let labelled = |spot: &Spot| {
             let parts = self.label_by.iter().filter_map(|variable| {
+                let variable = variable.trim();
                 Some(format!("{variable}={}", python(find(&spot.row, variable)?)))
             });
             let label = parts.collect::<Vec<_>>().join("\n");
@@ -156,6 +186,7 @@ impl Arguments {
             marks: Marks::Series(vec![all, best]),
         };
         Figure {
+            title: String::new(),
             panels: vec![panel],
             columns: 1,
             panel: Size { width: 6.4, height: 4.8 },
@@ -213,6 +244,12 @@ fn number(value: f64) -> Value {
     }
 }
 
+/// The variable that holds the number of users where nothing else is said. A run need not have it.
+const USERS: &str = "max_concurrency";
+
+/// What is known of every point, whatever its run holds.
+const OWN: [&str; 2] = ["gpu_count", "user_count_estimate"];
+
 /// The sizes whose product is the number of GPUs, by their long and their short name.
 const SIZES: [[&str; 2]; 3] = [
     ["tensor_parallel_size", "tp"],
@@ -259,6 +296,35 @@ mod tests {
             Some((5.0, 25.0))
         );
         assert_eq!(spot(json!({"output_throughput": 100.0, "request_rate": 10.0})), None);
+    }
+
+    #[test]
+    fn names_that_no_run_has_are_refused_with_those_there_are() {
+        let rows = rows(&[json!({"output_throughput": 8.0, "tensor-parallel-size": 4})]);
+        let check = |change: fn(&mut Arguments)| {
+            let mut arguments = arguments();
+            change(&mut arguments);
+            arguments.check_variables(&rows).map_err(|trouble| trouble.to_string())
+        };
+        assert_eq!(check(|_| {}), Ok(()));
+        assert_eq!(
+            check(|it| it.label_by =
+                vec!["tensor_parallel_size".into(), " user_count_estimate".into()]),
+            Ok(())
+        );
+        type Change = fn(&mut Arguments);
+        let refused: [(Change, &str); 3] = [
+            (|it| it.user_count_var = "nosuch".into(), "--user-count-var: no run has a nosuch"),
+            (|it| it.gpu_count_var = Some("nosuch".into()), "--gpu-count-var: no run has a nosuch"),
+            (|it| it.label_by.push("nosuch".into()), "--label-by: no run has a nosuch"),
+        ];
+        for (change, part) in refused {
+            let said = check(change).unwrap_err();
+            assert!(
+                said.contains(part) && said.contains("output_throughput, tensor-parallel-size"),
+                "{said}"
+            );
+        }
     }
 
     #[test]

@@ -100,17 +100,32 @@ pub(crate) fn plot(arguments: &Arguments) -> Result<Exit, Trouble> {
         )));
     }
     let folder = arguments.experiment.join(&arguments.fig_dir);
-    for (group, rows) in grouped(&rows, &arguments.fig_by) {
-        let parts = [std::slice::from_ref(&arguments.fig_name), &group].concat();
-        let path = folder.join(sanitized(&format!("{}.png", parts.join("-"))));
-        let figure = arguments.figure(&rows);
-        if arguments.dry_run {
-            let rows = figure.panels.len() / figure.columns.max(1);
-            screen.print(format!("{}: {rows} rows × {} columns\n", path.display(), figure.columns));
+    let groups = grouped(&rows, &arguments.fig_by);
+    let figures: Vec<(PathBuf, Figure)> = groups
+        .iter()
+        .map(|(group, rows)| {
+            let parts = [std::slice::from_ref(&arguments.fig_name), group].concat();
+            let path = folder.join(sanitized(&format!("{}.png", parts.join("-"))));
+            (path, Figure { title: group.join(", "), ..arguments.figure(rows) })
+        })
+        .collect();
+    if figures.iter().all(|(_, figure)| figure.points() == 0) {
+        return Err(arguments.nothing_to_draw(&rows));
+    }
+    for ((path, figure), (_, rows)) in figures.iter().zip(&groups) {
+        if figure.points() == 0 {
+            let why = arguments.nothing_to_draw(rows);
+            screen.say(format!("warning: {} is not drawn: {}", path.display(), why.what()));
             continue;
         }
-        warn(&screen, &figure);
-        let written = fs::create_dir_all(&folder).and_then(|()| figure.save(&path));
+        if arguments.dry_run {
+            let rows = counted(figure.panels.len() / figure.columns.max(1), "row");
+            let columns = counted(figure.columns, "column");
+            screen.print(format!("{}: {rows} × {columns}\n", path.display()));
+            continue;
+        }
+        warn(&screen, figure);
+        let written = fs::create_dir_all(&folder).and_then(|()| figure.save(path));
         written
             .map_err(|error| Trouble::caused(format!("cannot write {}", path.display()), &error))?;
         screen.print(format!("{}\n", path.display()));
@@ -124,9 +139,16 @@ fn warn(screen: &Screen, figure: &Figure) {
     match figure.left_out() {
         0 => {}
         left_out => screen.say(format!(
-            "warning: {left_out} points cannot stand on these axes (infinite, or not above 0 on a logarithmic one) and are not drawn"
+            "warning: {} cannot stand on these axes (infinite, or not above 0 on a logarithmic one) and {} not drawn",
+            counted(left_out, "point"),
+            if left_out == 1 { "is" } else { "are" },
         )),
     }
+}
+
+/// `1 point`, `2 points`.
+pub(crate) fn counted(number: usize, one: &str) -> String {
+    format!("{number} {one}{}", if number == 1 { "" } else { "s" })
 }
 
 impl Arguments {
@@ -158,6 +180,40 @@ impl Arguments {
         Ok(())
     }
 
+    /// Why a figure of these runs would be empty.
+    fn nothing_to_draw(&self, rows: &[Row]) -> Trouble {
+        let axes = [(&self.var_x, self.scale_x), (&self.var_y, self.scale_y)];
+        let mut reasons: Vec<String> = Vec::new();
+        for (variable, scale) in axes {
+            let mut add = |why: &str, holds: &dyn Fn(Option<f64>) -> bool| match rows
+                .iter()
+                .filter(|row| holds(row.number(variable)))
+                .count()
+            {
+                0 => {}
+                runs => reasons.push(format!(
+                    "{variable} is {why} in {runs} of {}",
+                    counted(rows.len(), "run")
+                )),
+            };
+            let finite = |value: Option<f64>| value.filter(|value| value.is_finite());
+            add("no number", &|value| value.is_none_or(f64::is_nan));
+            add("infinite", &|value| value.is_some_and(f64::is_infinite));
+            match scale {
+                Scale::Linear => {}
+                Scale::Log => {
+                    add("not above 0", &|value| finite(value).is_some_and(|value| value <= 0.0))
+                }
+                Scale::Sqrt => {
+                    add("below 0", &|value| finite(value).is_some_and(|value| value < 0.0))
+                }
+            }
+        }
+        Trouble::input(format!("there is nothing to draw: {}", reasons.join(", "))).with_hint(
+            "--var-x and --var-y take any figure or setting of the runs that is a finite number",
+        )
+    }
+
     fn figure(&self, rows: &[Row]) -> Figure {
         let curves = Curves::of(rows, &self.curve_by);
         let row_groups: Vec<Vec<String>> =
@@ -181,6 +237,7 @@ impl Arguments {
             }
         }
         Figure {
+            title: String::new(),
             panels,
             columns: column_groups.len(),
             panel: Size { width: self.fig_height, height: self.fig_height },
@@ -437,6 +494,21 @@ mod tests {
         let rows = [run(0, 4, 1, 10.0, 100.0), run(0, 4, 1, 12.0, 100.0), run(1, 2, 1, 5.0, 50.0)];
         let figure = arguments("--var-x output_throughput").figure(&rows);
         assert_eq!(points(&figure, 0), [vec![(5.0, 50.0, None), (11.0, 100.0, None)]]);
+    }
+
+    #[test]
+    fn what_leaves_a_figure_empty_is_told() {
+        let rows = rows(&[
+            json!({"rate": "inf", "ttft": 0.0}),
+            json!({"rate": "inf", "ttft": 5.0}),
+            json!({"ttft": 5.0}),
+        ]);
+        let arguments = arguments("--var-x rate --var-y ttft --scale-y log");
+        assert_eq!(arguments.figure(&rows).points(), 0);
+        assert_eq!(
+            arguments.nothing_to_draw(&rows).what(),
+            "there is nothing to draw: rate is no number in 1 of 3 runs, rate is infinite in 2 of 3 runs, ttft is not above 0 in 1 of 3 runs"
+        );
     }
 
     #[test]

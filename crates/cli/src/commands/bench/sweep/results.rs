@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
+use tokometer_report::compare::applies;
 
 use super::parameters::python;
 use crate::trouble::Trouble;
@@ -54,7 +55,11 @@ pub(crate) fn read(experiment: &Path) -> Result<Vec<Row>, Trouble> {
     }
 }
 
+/// What lies beside the log of a run is that run's own, and no combination's.
 fn summaries(folder: &Path, files: &mut Vec<PathBuf>, depth: u32) {
+    if folder.join("run.jsonl").is_file() {
+        return;
+    }
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         let path = entry.path();
@@ -67,10 +72,10 @@ fn summaries(folder: &Path, files: &mut Vec<PathBuf>, depth: u32) {
 }
 
 impl Row {
-    /// The value of a variable as a number: `"inf"` and `"nan"` are written as texts in JSON.
+    /// The value of a variable as a number, if it applies: `"inf"` and `"nan"` are written as texts in JSON.
     pub(crate) fn number(&self, variable: &str) -> Option<f64> {
         match self.fields.get(variable)? {
-            Value::Number(number) => number.as_f64(),
+            Value::Number(number) => number.as_f64().filter(|_| applies(&self.fields, variable)),
             Value::String(text) if ["inf", "-inf", "nan"].contains(&text.as_str()) => {
                 text.parse().ok()
             }

@@ -1,6 +1,5 @@
 //! `tokometer bench sweep serve`: every combination of parameters, one after the other.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,11 +8,15 @@ use clap::Args;
 use jiff::Zoned;
 use tokometer_report::compare::overview;
 
+use super::design::{self, Sweep};
 use super::experiment;
-use super::measure::{Measured, Sweeping};
+use super::halt::Halt;
+use super::measure::{Sweeping, command};
 use super::parameters::{self, Combination};
+use super::summary;
 use super::words::Words;
-use super::{Halt, summary};
+use crate::command_line::{self, Command};
+use crate::commands::bench;
 use crate::exit::Exit;
 use crate::screen::Screen;
 use crate::trouble::Trouble;
@@ -69,48 +72,31 @@ pub(crate) struct Arguments {
     resume: bool,
 }
 
-/// A sweep that can be run.
-#[derive(Debug)]
-pub(crate) struct Sweep {
-    pub(crate) server: Option<Words>,
-    pub(crate) bench: Words,
-    pub(crate) after: Option<Words>,
-    pub(crate) show_stdout: bool,
-    pub(crate) ready_within: Duration,
-    /// Each combination of the server with those of the benchmark that go with it.
-    pub(crate) grid: Vec<(Combination, Vec<Combination>)>,
-    pub(crate) experiment: PathBuf,
-    pub(crate) runs: u32,
-    pub(crate) warmup: u64,
-    pub(crate) continue_on_error: bool,
-    pub(crate) dry_run: bool,
-}
-
 /// Runs every combination.
 ///
 /// # Errors
 /// If the command line cannot be run, or a run fails and the sweep is not to go on.
 pub(crate) fn serve(arguments: &Arguments) -> Result<Exit, Trouble> {
     let sweep = arguments.resolve()?;
-    check_folders(&sweep, &[None])?;
+    sweep.check_folders(&[None])?;
     run(&sweep, |sweeping, serve, bench| {
         let folder = experiment::folder(&sweep.experiment, serve, bench, None);
-        Ok(sweeping.combination(serve, bench, &folder)?.into_iter().collect())
+        sweeping.combination(serve, bench, &folder).map(drop)
     })
 }
 
 /// Runs `each` pair of combinations, with the server kept from one to the next, and writes and shows what came out.
 pub(crate) fn run<F>(sweep: &Sweep, mut each: F) -> Result<Exit, Trouble>
 where
-    F: FnMut(&mut Sweeping<'_>, &Combination, &Combination) -> Result<Vec<Measured>, Halt>,
+    F: FnMut(&mut Sweeping<'_>, &Combination, &Combination) -> Result<(), Halt>,
 {
+    check_commands(sweep)?;
     let screen = Screen::new();
     let mut sweeping = Sweeping::new(sweep, &screen)?;
-    let mut measured = Vec::new();
     let halted = sweep.grid.iter().try_for_each(|(serve, benches)| {
         for bench in benches {
             match each(&mut sweeping, serve, bench) {
-                Ok(more) => measured.extend(more),
+                Ok(()) => {}
                 Err(Halt::Trouble(trouble))
                     if sweeping.server_failed() && sweep.continue_on_error =>
                 {
@@ -128,9 +114,10 @@ where
         screen.print(format!("results would go to {}\n", sweep.experiment.display()));
         return halted.map(|()| Exit::Done).map_err(|halt| trouble(halt, sweep));
     }
+    let measured = sweeping.measured();
     if !measured.is_empty() {
-        summary::write_csv(&sweep.experiment, &measured)?;
-        let rows: Vec<_> = measured.into_iter().map(|of| (of.name, of.runs)).collect();
+        summary::write_csv(&sweep.experiment, measured)?;
+        let rows: Vec<_> = measured.iter().map(|of| (of.title(), of.runs.as_slice())).collect();
         screen.print(overview(&rows));
         if rows.iter().any(|(_, runs)| runs.len() > 1) {
             screen.say(
@@ -151,6 +138,28 @@ where
     sweeping.exit()
 }
 
+/// Refuses a command line of this very program's that it cannot read, or not run: of each combination, before anything is started.
+fn check_commands(sweep: &Sweep) -> Result<(), Trouble> {
+    if sweep.bench.program() != env!("CARGO_PKG_NAME") || !sweep.bench.runs_our_benchmark() {
+        return Ok(());
+    }
+    for (serve, bench) in sweep.pairs() {
+        let folder = experiment::folder(&sweep.experiment, serve, bench, None);
+        let words = command(sweep, bench, &experiment::run_file(&folder, 0));
+        let fits = match command_line::parse(words.words()) {
+            Ok(Command::Bench(bench::Command::Serve(flags))) => bench::serve::check(*flags),
+            Ok(_) => Ok(()),
+            Err(Ok(_)) => Err(Trouble::input("it asks for help or a version")),
+            Err(Err(trouble)) => Err(trouble),
+        };
+        fits.map_err(|trouble| match bench.is_empty() {
+            true => trouble.at("--bench-cmd"),
+            false => trouble.at(&format!("--bench-params: {}", bench.name())),
+        })?;
+    }
+    Ok(())
+}
+
 fn trouble(halt: Halt, sweep: &Sweep) -> Trouble {
     match halt {
         Halt::Trouble(trouble) if trouble.has_hint() || trouble.exit() == Exit::Input => trouble,
@@ -162,37 +171,6 @@ fn trouble(halt: Halt, sweep: &Sweep) -> Trouble {
 fn how_to_resume(sweep: &Sweep) -> String {
     let name = sweep.experiment.file_name().unwrap_or_default().to_string_lossy();
     format!("what has ended is kept; the same command with -e {name} --resume does the rest")
-}
-
-/// Refuses folders that two combinations would share, or whose names no file system takes.
-pub(crate) fn check_folders(sweep: &Sweep, workloads: &[Option<&str>]) -> Result<(), Trouble> {
-    let mut taken: BTreeMap<PathBuf, String> = BTreeMap::new();
-    for (serve, bench) in sweep.pairs() {
-        for workload in workloads {
-            let folder = experiment::folder(&sweep.experiment, serve, bench, *workload);
-            let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if name.len() > LONGEST_NAME {
-                return Err(Trouble::input(format!("the folder's name is too long: {name}"))
-                    .with_hint("name the combination: {\"NAME\": {…}} instead of [{…}], or \"_benchmark_name\": \"NAME\" in it"));
-            }
-            if taken.insert(folder, name.clone()).is_some() {
-                return Err(Trouble::input(format!(
-                    "two combinations would share the folder {name}"
-                ))
-                .with_hint("leave one out, or give each its \"_benchmark_name\""));
-            }
-        }
-    }
-    Ok(())
-}
-
-impl Sweep {
-    /// Every combination of both.
-    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&Combination, &Combination)> {
-        self.grid
-            .iter()
-            .flat_map(|(serve, benches)| benches.iter().map(move |bench| (serve, bench)))
-    }
 }
 
 impl Arguments {
@@ -217,8 +195,8 @@ impl Arguments {
             .transpose()?;
         let serves = parameters::read("--serve-params", self.serve_params.as_deref())?;
         let benches = parameters::read("--bench-params", self.bench_params.as_deref())?;
-        let links = links(&self.link_vars)?;
-        let grid = grid(serves, &benches, &links)?;
+        let links = design::links(&self.link_vars)?;
+        let grid = design::grid(serves, &benches, &links)?;
         let name = self
             .experiment_name
             .clone()
@@ -252,87 +230,5 @@ fn check_experiment(experiment: &Path, resume: bool) -> Result<(), Trouble> {
         (false, true) => Err(Trouble::input(format!("there is an experiment at {shown} already"))
             .with_hint("--resume goes on with it; another -e begins a new one")),
         _ => Ok(()),
-    }
-}
-
-/// The pairs of parameters that must be equal.
-fn links(text: &str) -> Result<Vec<(String, String)>, Trouble> {
-    let pairs = text.split(',').map(str::trim).filter(|pair| !pair.is_empty());
-    pairs
-        .map(|pair| match pair.split('=').map(str::trim).collect::<Vec<_>>().as_slice() {
-            [serve, bench] if !serve.is_empty() && !bench.is_empty() => {
-                Ok(((*serve).to_owned(), (*bench).to_owned()))
-            }
-            _ => Err(Trouble::input(format!("--link-vars takes A=B,…, not {pair}"))
-                .with_hint("A is a parameter of --serve-params, and B of --bench-params")),
-        })
-        .collect()
-}
-
-fn grid(
-    serves: Vec<Combination>,
-    benches: &[Combination],
-    links: &[(String, String)],
-) -> Result<Vec<(Combination, Vec<Combination>)>, Trouble> {
-    let linked = |serve: &Combination, bench: &Combination| {
-        links.iter().all(|(of_serve, of_bench)| {
-            match (serve.parameter(of_serve), bench.parameter(of_bench)) {
-                (Some(a), Some(b)) => a == b || a.as_f64().is_some_and(|a| b.as_f64() == Some(a)),
-                _ => false,
-            }
-        })
-    };
-    let grid: Vec<_> = serves
-        .into_iter()
-        .map(|serve| {
-            let benches: Vec<_> =
-                benches.iter().filter(|bench| linked(&serve, bench)).cloned().collect();
-            (serve, benches)
-        })
-        .filter(|(_, benches)| !benches.is_empty())
-        .collect();
-    match grid.is_empty() {
-        true => Err(Trouble::input(
-            "--link-vars: in no combination are the linked parameters there and equal",
-        )
-        .with_hint("look at the names in --serve-params and --bench-params")),
-        false => Ok(grid),
-    }
-}
-
-/// What file systems take.
-const LONGEST_NAME: usize = 250;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str) -> Vec<Combination> {
-        parameters::read("--x", Some(text)).unwrap()
-    }
-
-    fn shape(links_text: &str) -> Option<Vec<(String, Vec<String>)>> {
-        let serves = read(r#"[{"seqs": 1}, {"seqs": 2}, {"seqs": 3}]"#);
-        let benches = read(r#"[{"n": 1.0}, {"n": 2}, {"m": 2}]"#);
-        let grid = grid(serves, &benches, &links(links_text).unwrap()).ok()?;
-        let names = |(serve, benches): &(Combination, Vec<Combination>)| {
-            (serve.name(), benches.iter().map(Combination::name).collect())
-        };
-        Some(grid.iter().map(names).collect())
-    }
-
-    #[test]
-    fn linked_parameters_keep_the_combinations_in_which_they_are_equal() {
-        let pair = |a: &str, b: &str| (a.to_owned(), vec![b.to_owned()]);
-        assert_eq!(shape("seqs = n"), Some(vec![pair("seqs=1", "n=1.0"), pair("seqs=2", "n=2")]));
-        assert_eq!(shape("").map(|grid| grid.len()), Some(3));
-        assert_eq!(shape("nothing=n"), None);
-    }
-
-    #[test]
-    fn links_that_are_no_pairs_are_refused() {
-        for text in ["a", "a=b=c", "=b", "a=b,c"] {
-            assert!(links(text).is_err(), "{text}");
-        }
     }
 }

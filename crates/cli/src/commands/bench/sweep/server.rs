@@ -9,8 +9,9 @@ use std::time::Duration;
 use tokometer_engine::{Engine, Settings, Target, Timeouts, Tls};
 use tokometer_wire::APIS;
 
-use super::Halt;
-use super::child::{Group, Output};
+use super::child::{Group, Output, say_last_lines};
+use super::halt::Halt;
+use super::secrets::hidden;
 use super::signals::{Signals, now};
 use super::words::Words;
 use crate::screen::Screen;
@@ -18,6 +19,7 @@ use crate::trouble::{Trouble, chain};
 
 /// Where a server is spoken to outside any load.
 pub(crate) struct Address {
+    /// As it may be shown.
     base: String,
     engine: Engine,
 }
@@ -32,6 +34,8 @@ pub(crate) struct Server {
 struct Started {
     group: Group,
     log: Option<PathBuf>,
+    /// How long its log was before it started.
+    known: u64,
 }
 
 /// How a server is to be started.
@@ -70,8 +74,9 @@ impl Server {
         }
         screen.say(format!("starting the server: {}", command.shown()));
         let output = order.log.map_or(Output::Shown, Output::File);
+        let known = order.log.and_then(|log| log.metadata().ok()).map_or(0, |log| log.len());
         let group = Group::start(command, output, &[("VLLM_SERVER_DEV_MODE", "1")])?;
-        let started = Started { group, log: order.log.map(Path::to_owned) };
+        let started = Started { group, log: order.log.map(Path::to_owned), known };
         let mut server = Self { address, started: Some(started), signals: signals.clone() };
         server.await_ready(order.within, screen)?;
         Ok(server)
@@ -165,9 +170,10 @@ impl Address {
     fn of(bench: &Words, server: Option<&Words>) -> Result<Self, Trouble> {
         let base = base(bench, server);
         let unusable = |error| {
-            Trouble::input(format!("--bench-cmd: no server can be at {base}: {}", chain(&error)))
+            let (base, why) = (hidden(&base), hidden(&chain(&error)));
+            Trouble::input(format!("--bench-cmd: no server can be at {base}: {why}"))
         };
-        let target = Target::parse(&format!("{base}/v1/models")).map_err(unusable)?;
+        let target = Target::parse(&format!("{base}/v1/models"), APIS[0]).map_err(unusable)?;
         let settings = Settings {
             target,
             api: APIS[0],
@@ -176,7 +182,7 @@ impl Address {
             secrets: Vec::new(),
             timeouts: Timeouts {
                 connect: Some(PROMPT),
-                total: Some(PROMPT),
+                first_byte: Some(PROMPT),
                 ..Timeouts::default()
             },
             tls: Tls { insecure: bench.has("insecure"), ca_cert: None },
@@ -189,9 +195,9 @@ impl Address {
             drain: Duration::ZERO,
         };
         let engine = Engine::start(settings).map_err(|error| {
-            Trouble::failed(format!("cannot speak to {base}: {}", chain(&error)))
+            Trouble::failed(format!("cannot speak to {}: {}", hidden(&base), chain(&error)))
         })?;
-        Ok(Self { base, engine })
+        Ok(Self { base: hidden(&base), engine })
     }
 
     /// Whether it serves. A server that knows no `/health` is asked for its models.
@@ -211,9 +217,11 @@ impl Address {
     }
 }
 
+/// What stands before `/v1` and `/health`. A `--base-url` may end in the former, with an `--endpoint` that goes on from there.
 fn base(bench: &Words, server: Option<&Words>) -> String {
     if let Some(base) = bench.value("base-url") {
-        return base.trim_end_matches('/').to_owned();
+        let base = base.trim_end_matches('/');
+        return base.strip_suffix("/v1").unwrap_or(base).trim_end_matches('/').to_owned();
     }
     let says = |name| bench.value(name).or_else(|| server?.value(name));
     let short = || server?.value_of_short("-p");
@@ -230,7 +238,7 @@ fn base(bench: &Words, server: Option<&Words>) -> String {
 /// What went wrong with a server, its last words said before.
 fn ended(started: &Started, what: &str, screen: &Screen) -> Trouble {
     let Some(log) = &started.log else { return Trouble::failed(what) };
-    super::say_last_lines(log, screen);
+    say_last_lines(log, started.known, screen);
     Trouble::failed(what).with_hint(format!("its whole output is in {}", log.display()))
 }
 
@@ -255,6 +263,8 @@ mod tests {
     #[test]
     fn the_benchmark_says_where_the_server_is_and_else_its_own_command() {
         assert_eq!(base_of("b --base-url http://h:1/p/", None), "http://h:1/p");
+        assert_eq!(base_of("b --base-url http://h:1/v1", None), "http://h:1");
+        assert_eq!(base_of("b --base-url http://h:1/p/v1/", None), "http://h:1/p");
         assert_eq!(base_of("b --port 9", Some("s --port 8 --host 0.0.0.0")), "http://127.0.0.1:9");
         assert_eq!(base_of("b", Some("s -p 8 --host ::1")), "http://[::1]:8");
         assert_eq!(base_of("b", None), "http://127.0.0.1:8000");

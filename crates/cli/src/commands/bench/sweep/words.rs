@@ -5,8 +5,8 @@
 use std::process::Command;
 
 use serde_json::Value;
-use tokometer_plan::names_a_secret;
 
+use super::secrets::{HIDDEN, hidden, is_json, is_secret};
 use crate::trouble::Trouble;
 
 /// A command line. Never empty.
@@ -57,31 +57,33 @@ impl Words {
     }
 
     /// Gives a flag another value, or adds it: `true` gives `--key`, `false` `--no-key`, an object or a list its JSON, and null takes
-    /// it away. Below a dot (`--a.b`) a truth is written as a value, for there is no `--no-a.b`.
+    /// it away. Below a dot (`--a.b`) a truth is written as a value, for there is no `--no-a.b`. Flags of several values take a list
+    /// as that.
     pub(crate) fn set(&mut self, key: &str, value: &Value) {
         let name = flag_name(key);
-        let words = match value {
-            Value::Null => Vec::new(),
-            Value::Bool(value) if key.contains('.') => vec![format!("--{name}={value}")],
-            Value::Bool(true) => vec![format!("--{name}")],
-            Value::Bool(false) => vec![format!("--no-{name}")],
-            Value::String(text) => vec![format!("--{name}"), text.clone()],
-            other => vec![format!("--{name}"), other.to_string()],
-        };
-        let opposite = format!("no-{name}");
-        let place = self.0.iter().position(|word| {
-            let flag = word.split('=').next().unwrap_or(word);
-            is_flag(flag, &name) || is_flag(flag, &opposite)
-        });
-        match place {
-            None => self.0.extend(words),
-            Some(place) => {
-                let takes_next = !self.0[place].contains('=')
-                    && self.0.get(place + 1).is_some_and(|next| !looks_like_a_flag(next));
-                let end = place + 1 + usize::from(takes_next);
-                self.0.splice(place..end, words);
-            }
+        let mut place = None;
+        while let Some(found) = self.0.iter().position(|word| gives(word, &name)) {
+            let end = found + 1 + self.values_at(found, &name, value);
+            self.0.drain(found..end);
+            place = place.or(Some(found));
         }
+        let place = place.unwrap_or(self.0.len());
+        self.0.splice(place..place, written(&name, value));
+    }
+
+    /// How many of the words behind a flag are its own, which now gets that value. The model of a server may stand behind a switch.
+    fn values_at(&self, place: usize, name: &str, value: &Value) -> usize {
+        let word = &self.0[place];
+        if word.contains('=') || !is_flag(word, name) {
+            return 0;
+        }
+        let mut values = self.0[place + 1..].iter().take_while(|word| !looks_like_a_flag(word));
+        if LISTS.contains(&name) {
+            return values.count();
+        }
+        let Some(next) = values.next() else { return 0 };
+        let is_switch = value.is_boolean() || value.is_null() && looks_like_a_switch(name);
+        usize::from(!is_switch || matches!(next.to_lowercase().as_str(), "true" | "false"))
     }
 
     /// Adds words at the end.
@@ -93,27 +95,39 @@ impl Words {
     pub(crate) fn shown(&self) -> String {
         let mut hides = false;
         let shown = self.0.iter().map(|word| {
-            let is_flag = looks_like_a_flag(word);
+            if !looks_like_a_flag(word) {
+                return if hides { HIDDEN.to_owned() } else { quoted(&without_secrets(word)) };
+            }
             let (name, value) = word
                 .split_once('=')
                 .map_or((word.as_str(), None), |(name, value)| (name, Some(value)));
-            let secret = is_flag && hides_values(name)
-                || !is_flag && value.is_some() && names_a_secret(name);
-            if is_flag {
-                hides = secret && value.is_none();
-            }
+            let secret = hides_values(name);
+            hides = secret && value.is_none();
             match value {
                 Some(_) if secret => format!("{name}={HIDDEN}"),
-                _ if hides && !is_flag => HIDDEN.to_owned(),
-                _ => quoted(&without_user(word)),
+                Some(value) => quoted(&format!("{name}={}", without_secrets(value))),
+                None => quoted(&hidden(word)),
             }
         });
         shown.collect::<Vec<_>>().join(" ")
     }
 
-    /// Whether it is this program that the first word names.
-    pub(crate) fn is_ours(&self) -> bool {
-        self.program().rsplit('/').next() == Some(env!("CARGO_PKG_NAME"))
+    /// Whether it is this program's own benchmark that runs in the end, whatever starts it: `taskset -c 1 tokometer bench serve`.
+    pub(crate) fn runs_our_benchmark(&self) -> bool {
+        self.0.windows(3).any(|words| {
+            words[0].rsplit('/').next() == Some(env!("CARGO_PKG_NAME"))
+                && words[1..] == ["bench", "serve"]
+        })
+    }
+
+    /// Whether it tells this program's benchmark where its logs go, or takes its flags from a file, which may.
+    pub(crate) fn says_where_logs_go(&self) -> bool {
+        self.has("config") || self.0.iter().any(|word| word.starts_with("--outputs"))
+    }
+
+    /// All of them.
+    pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
     }
 
     /// The first word.
@@ -151,18 +165,58 @@ fn looks_like_a_flag(word: &str) -> bool {
         .is_some_and(|rest| rest.starts_with(|first: char| first == '-' || first.is_alphabetic()))
 }
 
-fn hides_values(flag: &str) -> bool {
-    names_a_secret(flag.trim_start_matches('-')) || matches!(flag, "--header" | "--headers" | "-H")
+/// Whether the word gives the flag of that name a value, or says that it is off.
+fn gives(word: &str, name: &str) -> bool {
+    let flag = word.split('=').next().unwrap_or(word);
+    is_flag(flag, name) || is_flag(flag, &format!("no-{name}"))
 }
 
-/// A URL without the name and password that may stand before its host.
-fn without_user(word: &str) -> String {
-    let Some((scheme, rest)) = word.split_once("://") else { return word.to_owned() };
-    let host = rest.split('/').next().unwrap_or(rest);
-    match host.rsplit_once('@') {
-        Some((user, _)) => format!("{scheme}://{HIDDEN}@{}", &rest[user.len() + 1..]),
-        None => word.to_owned(),
+/// The words that give the flag of that name a value.
+fn written(name: &str, value: &Value) -> Vec<String> {
+    let flag = format!("--{name}");
+    match value {
+        Value::Null => Vec::new(),
+        Value::Bool(value) if name.contains('.') => vec![format!("{flag}={value}")],
+        Value::Bool(true) => vec![flag],
+        Value::Bool(false) => vec![format!("--no-{name}")],
+        Value::Array(list) if LISTS.contains(&name) && list.is_empty() => Vec::new(),
+        Value::Array(list) if LISTS.contains(&name) => {
+            std::iter::once(flag).chain(list.iter().map(word_of)).collect()
+        }
+        other => vec![flag, word_of(other)],
     }
+}
+
+/// A value as one word.
+fn word_of(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Whether flags that are called so take no value.
+fn looks_like_a_switch(name: &str) -> bool {
+    SWITCHES.iter().any(|begin| name.split('-').next() == Some(begin))
+}
+
+/// What stands in a word, with its secrets hidden; a word may be a whole command line, as a shell takes one.
+fn without_secrets(word: &str) -> String {
+    let shown = hidden(word);
+    if shown != word || !word.contains(char::is_whitespace) || is_json(word) {
+        return shown;
+    }
+    match shlex::split(word).map(Words) {
+        Some(inner) if inner.0 != [word] => {
+            let inner = inner.shown();
+            if inner.contains(HIDDEN) { inner } else { shown }
+        }
+        _ => shown,
+    }
+}
+
+fn hides_values(flag: &str) -> bool {
+    is_secret(flag) || matches!(flag, "--header" | "--headers" | "-H")
 }
 
 /// A word as it could be typed. Quotes stand only where a shell needs them.
@@ -174,7 +228,12 @@ fn quoted(word: &str) -> String {
     }
 }
 
-const HIDDEN: &str = "***";
+/// The flags of `vllm bench serve` and `vllm serve` that take several values in one go.
+const LISTS: &[&str] = &["goodput", "metadata", "header", "lora-modules", "served-model-name"];
+
+/// What the names of switches begin with.
+const SWITCHES: &[&str] =
+    &["enable", "disable", "enforce", "no", "save", "skip", "trust", "use", "insecure"];
 
 #[cfg(test)]
 mod tests {
@@ -207,6 +266,34 @@ mod tests {
         assert_eq!(set("x --num-prompts=5 --b", "num_prompts", json!(7)), "x --num-prompts 7 --b");
         assert_eq!(set("x --b", "num_prompts", json!(7)), "x --b --num-prompts 7");
         assert_eq!(set("x --b -1 --c", "b", json!(-2)), "x --b -2 --c");
+        assert_eq!(set("x --b 1 --c --b=2", "b", json!(3)), "x --b 3 --c", "the last one counts");
+    }
+
+    #[test]
+    fn what_stands_behind_a_switch_stays() {
+        let line = "vllm serve --enforce-eager Qwen/X";
+        assert_eq!(
+            set(line, "enforce_eager", json!(false)),
+            "vllm serve --no-enforce-eager Qwen/X"
+        );
+        assert_eq!(set(line, "enforce_eager", json!(true)), line);
+        assert_eq!(set(line, "enforce_eager", Value::Null), "vllm serve Qwen/X");
+        assert_eq!(
+            set("vllm serve --no-enforce-eager Qwen/X", "enforce_eager", json!("x")),
+            "vllm serve --enforce-eager x Qwen/X"
+        );
+        assert_eq!(set("x --a.b true c", "a.b", json!(false)), "x --a.b=false c");
+    }
+
+    #[test]
+    fn of_a_list_every_value_is_replaced() {
+        let line = "x --goodput ttft:500 tpot:50 --b";
+        assert_eq!(set(line, "goodput", json!("ttft:100")), "x --goodput ttft:100 --b");
+        assert_eq!(
+            set(line, "goodput", json!(["ttft:1", "tpot:2"])),
+            "x --goodput ttft:1 tpot:2 --b"
+        );
+        assert_eq!(set(line, "goodput", Value::Null), "x --b");
     }
 
     #[test]
@@ -221,9 +308,24 @@ mod tests {
 
     #[test]
     fn no_secret_is_shown() {
-        let shown = words("env HF_TOKEN=hunter2 vllm --api-key hunter2 --header A=hunter2 B=hunter2 --x-token=hunter2 --base-url http://u:hunter2@h/p --seed 1").shown();
+        let shown = words("env HF_TOKEN=hunter2 vllm --api-key hunter2 --header A=hunter2 B=hunter2 --x-token=hunter2 --base-url http://u:hunter2@h/p --extra-body '{\"api_key\":\"hunter2\"}' --extra-body={\\\"api_key\\\":\\\"hunter2\\\"} -HX-Api-Key:hunter2 --a 'Cookie: hunter2' --b 'vllm serve --api-key hunter2' --base-url http://h/p --seed 1").shown();
         assert!(!shown.contains("hunter2"), "{shown}");
-        assert!(shown.ends_with("'http://***@h/p' --seed 1"), "{shown}");
+        assert!(
+            shown.ends_with("--b 'vllm serve --api-key ***' --base-url http://h/p --seed 1"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn our_own_benchmark_is_known_behind_whatever_starts_it() {
+        for ours in ["tokometer bench serve", "taskset -c 1 /opt/tokometer bench serve --a 1"] {
+            assert!(words(ours).runs_our_benchmark(), "{ours}");
+        }
+        for other in ["vllm bench serve", "tokometer sim", "sh -c 'tokometer bench serve'"] {
+            assert!(!words(other).runs_our_benchmark(), "{other}");
+        }
+        assert!(words("x --outputs_dir=y").says_where_logs_go());
+        assert!(!words("x --output-len 3").says_where_logs_go());
     }
 
     #[test]

@@ -7,11 +7,12 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 use tokometer_report::compare::Outcome;
 
-use super::Halt;
+use super::design::Sweep;
 use super::experiment;
-use super::measure::{Measured, Sweeping};
+use super::halt::Halt;
+use super::measure::Sweeping;
 use super::parameters::Combination;
-use super::serve::{self, Sweep};
+use super::serve;
 use crate::exit::Exit;
 use crate::trouble::Trouble;
 
@@ -57,7 +58,7 @@ pub(crate) fn serve_workload(arguments: &Arguments) -> Result<Exit, Trouble> {
         }
     }
     let longest = format!("{}=9999999", variable.key());
-    serve::check_folders(&sweep, &[Some(&longest)])?;
+    sweep.check_folders(&[Some(&longest)])?;
     serve::run(&sweep, |sweeping, serve, bench| {
         let exploration = Exploration { sweep: &sweep, serve, bench, variable };
         exploration.explore(sweeping, levels)
@@ -73,7 +74,7 @@ struct Exploration<'a> {
 }
 
 impl Exploration<'_> {
-    fn explore(&self, sweeping: &mut Sweeping<'_>, levels: u32) -> Result<Vec<Measured>, Halt> {
+    fn explore(&self, sweeping: &mut Sweeping<'_>, levels: u32) -> Result<(), Halt> {
         let prompts = self.prompts()?;
         // No rate at either end: one place, or a place for each, is all that holds requests back.
         let end =
@@ -84,30 +85,32 @@ impl Exploration<'_> {
         };
         let serial = self.level(sweeping, &end(1), &name("serial", 1))?;
         let batch = self.level(sweeping, &end(prompts), &name("batch", prompts))?;
-        let (Some(serial), Some(batch)) = (serial, batch) else { return Ok(Vec::new()) };
-        let (least, most) =
-            (self.variable.reached(&serial.runs), self.variable.reached(&batch.runs));
+        if self.sweep.dry_run && levels > 2 {
+            let key = self.variable.key();
+            sweeping.say(&format!(
+                "and up to {} levels of {key} between them, which follow from what these reach",
+                levels - 2
+            ));
+        }
+        let (Some(serial), Some(batch)) = (serial, batch) else { return Ok(()) };
+        let reached = |place: usize| self.variable.reached(&sweeping.measured()[place].runs);
+        let (least, most) = (reached(serial), reached(batch));
         let (Some(least), Some(most)) = (least, most) else {
             return Err(Halt::from(Trouble::failed(format!(
                 "the results say no {}, so no level between the ends can be told",
                 self.variable.made_of()
             ))));
         };
-        let mut measured = vec![serial];
         for value in between(least.ceil(), most.floor(), levels) {
             // The ends of a sweep over concurrency have their folders, and are not measured twice.
             if self.variable == Variable::MaxConcurrency && (value == 1 || value == prompts) {
                 continue;
             }
             let bench = self.bench.with(self.variable.key(), value);
-            measured.extend(self.level(
-                sweeping,
-                &bench,
-                &format!("{}={value}", self.variable.key()),
-            )?);
+            self.level(sweeping, &bench, &format!("{}={value}", self.variable.key()))?;
         }
-        measured.push(batch);
-        Ok(measured)
+        sweeping.put_last(batch);
+        Ok(())
     }
 
     fn level(
@@ -115,7 +118,7 @@ impl Exploration<'_> {
         sweeping: &mut Sweeping<'_>,
         bench: &Combination,
         name: &str,
-    ) -> Result<Option<Measured>, Halt> {
+    ) -> Result<Option<usize>, Halt> {
         let folder = experiment::folder(&self.sweep.experiment, self.serve, self.bench, Some(name));
         sweeping.combination(self.serve, bench, &folder)
     }

@@ -4,13 +4,14 @@
 //! stand in `vllm::datasets`, where they are put into the plan.
 
 use clap::{ArgAction, Args};
+use tokometer_workload::dataset::DATASETS;
 
 use crate::dialect::values::{integer, natural, number};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Prompts")]
 pub(in crate::dialect::vllm) struct DatasetFlags {
-    #[arg(long, value_name = "NAME", default_value = "random", help = crate::dialect::vllm::datasets::help())]
+    #[arg(long, value_name = "NAME", default_value = "random", help = datasets())]
     pub(in crate::dialect::vllm) dataset_name: String,
     /// The dataset's file or folder; for hf a hub's name too
     #[arg(long, value_name = "PATH")]
@@ -186,3 +187,32 @@ pub(in crate::dialect::vllm) struct HfFlags {
     #[arg(long, value_name = "NAMES", action = ArgAction::Set)]
     pub(in crate::dialect::vllm) bfcl_categories: Option<String>,
 }
+
+/// The help of `--dataset-name`.
+fn datasets() -> String {
+    let known: Vec<_> = DATASETS.iter().map(|entry| entry.name).collect();
+    let (theirs, ours): (Vec<_>, Vec<_>) = known.into_iter().partition(|name| is_vllms(name));
+    format!("Where prompts come from: {}; of ours {}", theirs.join(", "), ours.join(", "))
+}
+
+/// Whether `vllm bench serve` has it, or once had it.
+pub(in crate::dialect::vllm) fn is_vllms(name: &str) -> bool {
+    VLLMS.contains(&name)
+}
+
+const VLLMS: &[&str] = &[
+    "sharegpt",
+    "burstgpt",
+    "random",
+    "random-mm",
+    "random-rerank",
+    "hf",
+    "custom",
+    "custom_audio",
+    "custom_image",
+    "prefix_repetition",
+    "spec_bench",
+    "speed_bench",
+    "timed_trace",
+    "sonnet",
+];

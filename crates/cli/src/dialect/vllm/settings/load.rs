@@ -1,5 +1,8 @@
 //! How much is asked, and when: a rate, a ramp, the moments of a trace, a cap.
 
+use std::num::NonZeroU64;
+
+use serde_json::{Map, Value};
 use tokometer_plan::config::{self, RampShape};
 use tokometer_plan::{Amount, Burstiness, Pace, Rate};
 
@@ -7,12 +10,13 @@ use super::super::flags::{LoadFlags, RampUp};
 use crate::surroundings::Surroundings;
 use crate::trouble::Trouble;
 
-/// The load of the run's one point.
+/// The load of the run's one point, of so many requests.
 ///
 /// # Errors
 /// If its flags contradict each other, or a rate is none.
 pub(super) fn load(
     flags: &LoadFlags,
+    requests: NonZeroU64,
     recorded: bool,
     dataset: &str,
     surroundings: &mut Surroundings,
@@ -26,7 +30,8 @@ pub(super) fn load(
     };
     let Some(pace) = Pace::new(flags.request_rate) else {
         return Err(Trouble::input(format!(
-            "--request-rate: must be above 0, not {}",
+            "--request-rate: must be {}, or inf, not {}",
+            Rate::BOUNDS,
             flags.request_rate
         ))
         .with_hint("requests per second, or inf for all at once"));
@@ -53,7 +58,7 @@ pub(super) fn load(
         burstiness: (paced && flags.burstiness != POISSON).then_some(burstiness),
         ramp,
         recorded: recorded.then_some(true),
-        number: flags.num_prompts,
+        number: requests,
     };
     Ok(config::Load {
         points: vec![point],
@@ -62,6 +67,15 @@ pub(super) fn load(
         probe_rate: probes(flags.probe_request_rate)?,
         ..config::Load::default()
     })
+}
+
+/// How many requests so many prompts make, where a dataset puts several into one. Without a reranker the query is one of them.
+pub(super) fn requests(prompts: NonZeroU64, args: &Map<String, Value>) -> NonZeroU64 {
+    let batch = args.get("batch_size").and_then(Value::as_u64).unwrap_or(1);
+    let query = u64::from(args.get("reranker") == Some(&Value::Bool(false)));
+    let documents = batch.saturating_sub(query).max(1);
+    let requests = prompts.get().saturating_sub(query).div_ceil(documents);
+    NonZeroU64::new(requests).unwrap_or(NonZeroU64::MIN)
 }
 
 /// Whether requests are sent at the moments that the dataset recorded.
@@ -124,11 +138,51 @@ fn probes(rate: f64) -> Result<Option<Rate>, Trouble> {
         return Ok(None);
     }
     Rate::new(rate).map(Some).ok_or_else(|| {
-        Trouble::input(format!("--probe-request-rate: {rate} is no number of requests per second"))
-            .with_hint("above 0, such as 2, or 0 for none")
+        Trouble::input(format!("--probe-request-rate: must be {}, not {rate}", Rate::BOUNDS))
+            .with_hint("requests per second, such as 2, or 0 for none")
     })
 }
 
 const POISSON: f64 = 1.0;
 pub(super) const TRACE: &str = "timed_trace";
 const TIMED: &[&str] = &[TRACE, "burstgpt"];
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn of(prompts: u64, args: Value) -> u64 {
+        let Value::Object(args) = args else { panic!("{args} is no object") };
+        requests(NonZeroU64::new(prompts).unwrap(), &args).get()
+    }
+
+    #[test]
+    fn prompts_are_requests_where_each_bears_one() {
+        assert_eq!(of(1_000, json!({})), 1_000);
+        assert_eq!(of(1_000, json!({ "batch_size": 1 })), 1_000);
+        assert_eq!(of(1_000, json!({ "batch_size": 1, "reranker": true })), 1_000);
+    }
+
+    #[test]
+    fn a_batch_is_one_request_and_so_is_what_is_left_over() {
+        assert_eq!(of(1_000, json!({ "batch_size": 8 })), 125);
+        assert_eq!(of(1_001, json!({ "batch_size": 8 })), 126);
+        assert_eq!(of(3, json!({ "batch_size": 8, "reranker": true })), 1);
+    }
+
+    #[test]
+    fn without_a_reranker_the_query_is_one_of_the_prompts_and_of_each_batch() {
+        // 999 documents, 7 beside the query in each batch of 8.
+        assert_eq!(of(1_000, json!({ "batch_size": 8, "reranker": false })), 143);
+        assert_eq!(of(8, json!({ "batch_size": 8, "reranker": false })), 1);
+        assert_eq!(of(9, json!({ "batch_size": 8, "reranker": false })), 2);
+    }
+
+    #[test]
+    fn no_batch_size_is_too_odd_to_make_a_request() {
+        assert_eq!(of(1, json!({ "reranker": false })), 1);
+        assert_eq!(of(5, json!({ "batch_size": 0 })), 5);
+    }
+}
