@@ -149,7 +149,7 @@ impl Measure {
         }
     }
 
-    /// Opens the dataset and draws its last prompt, so that a file is read as far as it will be read. Does nothing while the
+    /// Opens the dataset, draws its last prompt, so that a file is read as far as it will be read, and writes its first request. Does nothing while the
     /// tokenizer that it needs is still to be asked for, nor a second time.
     pub(crate) fn check_prompts(&mut self, plan: &Plan) -> Result<(), Trouble> {
         if self.checked || (self.needed && self.kind == Kind::Open) {
@@ -157,10 +157,13 @@ impl Measure {
         }
         if let Some(last) = plan.points.last() {
             let index = last.requests().saturating_sub(1);
-            let dataset = self.prompts(plan, last.offset);
-            dataset
-                .and_then(|dataset| dataset.draw(index, last.seed))
-                .map_err(|error| explain::dataset(&error, plan))?;
+            let unfit = |error| explain::dataset(&error, plan);
+            let dataset = self.prompts(plan, last.offset).map_err(unfit)?;
+            dataset.draw(index, last.seed).map_err(unfit)?;
+            // Whether the API can carry such a prompt is seen by writing one.
+            let body = plan.body(plan.model.as_deref().unwrap_or_default());
+            one(&*dataset, &body, self.counter(), last.seed)
+                .map_err(|error| explain::prepare(&error, plan))?;
         }
         self.checked = true;
         Ok(())
