@@ -7,7 +7,55 @@ pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod sim;
 
-use tokometer_plan::Plan;
+use tokometer_plan::{Plan, PlanError, Resolved};
+
+use crate::exit::Exit;
+use crate::screen::Screen;
+use crate::surroundings::Surroundings;
+use crate::trouble::Trouble;
+
+/// Says what the plan's maker should know before it runs.
+fn announce(resolved: &Resolved, surroundings: &Surroundings, screen: &Screen) {
+    for note in surroundings.notes().iter().chain(&resolved.advice) {
+        screen.say(format!("note: {note}"));
+    }
+}
+
+/// Shows the plan in place of running it.
+///
+/// # Errors
+/// If it cannot be handed out.
+fn show(
+    resolved: &Resolved,
+    surroundings: &Surroundings,
+    screen: &Screen,
+) -> Result<Exit, Trouble> {
+    let given: Vec<_> = surroundings.given().collect();
+    if !given.is_empty() {
+        screen.say(format!(
+            "note: secrets are not in the plan; set these before it runs: {}",
+            given.join(", ")
+        ));
+    }
+    screen.print(as_file(&resolved.plan));
+    screen.check().map(|()| Exit::Done)
+}
+
+/// The error in terms of the command that was typed: with the flag's name in place of the setting's, as `flag_of` knows it.
+fn by_flag(
+    error: PlanError,
+    command: &str,
+    flag_of: impl FnOnce(&str) -> Option<&'static str>,
+) -> Trouble {
+    let error = match error.hint() {
+        Some(_) => error,
+        None => error.with_hint(format!("tokometer {command} --help shows every flag")),
+    };
+    match error.setting().and_then(flag_of) {
+        Some(flag) => error.with_place(flag).into(),
+        None => error.into(),
+    }
+}
 
 /// A plan as it is shown to be kept: YAML, with a line on top that says what it is.
 fn as_file(plan: &Plan) -> String {

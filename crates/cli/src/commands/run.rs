@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use tokometer_plan::{Environment, load};
 
-use super::as_file;
+use super::{announce, show};
 use crate::dialect::wording::translated;
 use crate::exit::Exit;
 use crate::screen::Screen;
@@ -37,12 +37,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Trouble> {
             .with_hint("tokometer perf … --dry-run > plan.yaml makes one")
     })?;
     let resolved = load(&text, &file, &surroundings)?;
-    for note in &resolved.advice {
-        screen.say(format!("note: {note}"));
-    }
+    announce(&resolved, &surroundings, &screen);
     if arguments.dry_run {
-        screen.print(as_file(&resolved.plan));
-        return screen.check().map(|()| Exit::Done);
+        return show(&resolved, &surroundings, &screen);
     }
     let ended = session::run(&resolved, &screen);
     // Whoever wrote a plan knows its settings, and no flags.

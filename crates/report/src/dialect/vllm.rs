@@ -11,6 +11,7 @@ mod console;
 mod date;
 mod files;
 mod line;
+mod notes;
 mod pytorch;
 mod ramp;
 mod requests;

@@ -227,7 +227,7 @@ mod tests {
 
     use super::*;
     use crate::dataset;
-    use crate::fixtures::{file, tiny};
+    use crate::fixtures::{file, spec_of, tiny};
 
     const HEAD: &str = "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n";
 
@@ -241,13 +241,7 @@ mod tests {
     }
 
     fn spec(path: PathBuf, args: Value) -> Spec {
-        Spec {
-            name: ENTRY.name.to_owned(),
-            path: Some(path),
-            apply_chat_template: false,
-            args: args.as_object().unwrap().clone(),
-            ..Spec::default()
-        }
+        Spec { path: Some(path), ..spec_of(ENTRY.name, args) }
     }
 
     fn open(content: &str, args: Value) -> Result<Box<dyn Dataset>, DatasetError> {

@@ -142,7 +142,7 @@ mod tests {
 
     use super::super as dataset;
     use super::*;
-    use crate::fixtures::tiny;
+    use crate::fixtures::{spec_of, tiny};
     use crate::seed::Seed;
 
     fn jsonl(content: &str) -> (TempDir, PathBuf) {
@@ -153,14 +153,7 @@ mod tests {
     }
 
     fn spec(path: PathBuf, chat: bool, args: Value) -> Spec {
-        let Value::Object(args) = args else { panic!("arguments are an object") };
-        Spec {
-            name: "custom".to_owned(),
-            path: Some(path),
-            apply_chat_template: chat,
-            args,
-            ..Spec::default()
-        }
+        Spec { path: Some(path), apply_chat_template: chat, ..spec_of("custom", args) }
     }
 
     #[test]

@@ -327,12 +327,12 @@ mod tests {
 
     use super::super::{self as dataset, Drawn};
     use super::*;
-    use crate::fixtures::{Imitation, absent, response, tiny, user, wav};
+    use crate::fixtures::{Imitation, absent, response, spec_of, tiny, user, wav};
     use crate::seed::Seed;
 
     fn spec(path: &Path, args: Value) -> Spec {
-        let Value::Object(args) = args else { panic!("arguments are an object") };
-        Spec { name: "hf".to_owned(), path: Some(path.to_owned()), args, ..Spec::default() }
+        let path = Some(path.to_owned());
+        Spec { path, apply_chat_template: true, ..spec_of("hf", args) }
     }
 
     fn nowhere() -> Hub {

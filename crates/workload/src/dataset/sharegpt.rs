@@ -137,18 +137,11 @@ mod tests {
 
     use super::super as dataset;
     use super::*;
-    use crate::fixtures::{file, tiny};
+    use crate::fixtures::{file, spec_of, tiny};
     use crate::seed::Seed;
 
     fn spec(path: &Path, args: Value) -> Spec {
-        let Value::Object(args) = args else { panic!("arguments are an object") };
-        Spec {
-            name: "sharegpt".to_owned(),
-            path: Some(path.to_owned()),
-            apply_chat_template: false,
-            args,
-            ..Spec::default()
-        }
+        Spec { path: Some(path.to_owned()), ..spec_of("sharegpt", args) }
     }
 
     fn open(path: &Path, args: Value) -> Box<dyn Dataset> {

@@ -247,7 +247,7 @@ mod tests {
 
     use super::super as dataset;
     use super::*;
-    use crate::fixtures::{file, tiny};
+    use crate::fixtures::{file, spec_of, tiny};
 
     fn poem() -> (tempfile::TempDir, PathBuf) {
         let lines: Vec<String> = (0..60)
@@ -262,14 +262,7 @@ mod tests {
     }
 
     fn spec(path: PathBuf, chat: bool, args: Value) -> Spec {
-        let Value::Object(args) = args else { panic!("arguments are an object") };
-        Spec {
-            name: "sonnet".to_owned(),
-            path: Some(path),
-            apply_chat_template: chat,
-            args,
-            ..Spec::default()
-        }
+        Spec { path: Some(path), apply_chat_template: chat, ..spec_of("sonnet", args) }
     }
 
     fn text(drawn: &Drawn) -> String {

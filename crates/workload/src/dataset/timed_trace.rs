@@ -229,7 +229,7 @@ mod tests {
 
     use super::*;
     use crate::dataset;
-    use crate::fixtures::{file, tiny};
+    use crate::fixtures::{file, spec_of, tiny};
 
     const TRACE: &str = r#"
 {"timestamp": 27.5, "input_length": 10, "output_length": 5, "hash_ids": [1, 2, 3]}
@@ -240,13 +240,7 @@ mod tests {
 "#;
 
     fn spec(path: PathBuf, args: Value) -> Spec {
-        Spec {
-            name: ENTRY.name.to_owned(),
-            path: Some(path),
-            apply_chat_template: false,
-            args: args.as_object().unwrap().clone(),
-            ..Spec::default()
-        }
+        Spec { path: Some(path), ..spec_of(ENTRY.name, args) }
     }
 
     fn open(content: &str, args: Value) -> Result<Box<dyn Dataset>, DatasetError> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use tokometer_plan::{PlanError, resolve};
 use tokometer_workload::tokenizer::{self, Hub};
 
-use crate::commands::as_file;
+use crate::commands::{announce, by_flag, show};
 use crate::dialect::vllm::{self, Flags};
 use crate::exit::Exit;
 use crate::screen::Screen;
@@ -32,20 +32,10 @@ pub(crate) fn serve(flags: Flags) -> Result<Exit, Trouble> {
     let config = vllm::settings(flags, &mut surroundings, &at_hand).map_err(placed)?;
     let dataset = config.prompts.dataset.clone().unwrap_or_default();
     let resolved =
-        resolve(config, &surroundings).map_err(|error| placed(by_flag(error, &dataset)))?;
-    for note in surroundings.notes().iter().chain(&resolved.advice) {
-        screen.say(format!("note: {note}"));
-    }
+        resolve(config, &surroundings).map_err(|error| placed(by_own_flag(error, &dataset)))?;
+    announce(&resolved, &surroundings, &screen);
     if dry {
-        let given: Vec<_> = surroundings.given().collect();
-        if !given.is_empty() {
-            screen.say(format!(
-                "note: secrets are not in the plan; set these before it runs: {}",
-                given.join(", ")
-            ));
-        }
-        screen.print(as_file(&resolved.plan));
-        return screen.check().map(|()| Exit::Done);
+        return show(&resolved, &surroundings, &screen);
     }
     let ended = session::run(&resolved, &screen).map(|ended| ended.exit);
     ended.map_err(|trouble| placed(trouble.in_words(|text| vllm::by_flags(text, &dataset, based))))
@@ -59,7 +49,7 @@ pub(crate) fn check(flags: Flags) -> Result<(), Trouble> {
     let mut surroundings = Surroundings::default();
     let config = vllm::settings(flags, &mut surroundings, &|_| false)?;
     let dataset = config.prompts.dataset.clone().unwrap_or_default();
-    resolve(config, &surroundings).map(drop).map_err(|error| by_flag(error, &dataset))
+    resolve(config, &surroundings).map(drop).map_err(|error| by_own_flag(error, &dataset))
 }
 
 /// Whether the tokenizer of that model can be had without asking anybody: it is a folder, or lies in a hub's cache.
@@ -74,14 +64,7 @@ fn at_hand(model: &str) -> bool {
     tokenizer::open(model, &Hub::from_variables(offline)).is_ok()
 }
 
-/// The error, with the flag's name in place of the setting's.
-fn by_flag(error: PlanError, dataset: &str) -> Trouble {
-    let error = match error.hint() {
-        Some(_) => error,
-        None => error.with_hint("tokometer bench serve --help shows every flag"),
-    };
-    match error.setting().and_then(|setting| vllm::flag_of(setting, dataset)) {
-        Some(flag) => error.with_place(flag).into(),
-        None => error.into(),
-    }
+/// The error in terms of this command's flags.
+fn by_own_flag(error: PlanError, dataset: &str) -> Trouble {
+    by_flag(error, "bench serve", |setting| vllm::flag_of(setting, dataset))
 }

@@ -14,6 +14,7 @@ use tokometer_metrics::summary::PointSummary;
 
 use super::Arguments;
 use super::case::Case;
+use super::notes;
 use super::spreads::E2EL;
 use crate::json::{doubt, ending, failures, reasons, token_sources};
 
@@ -127,5 +128,5 @@ fn verdict(summary: &PointSummary) -> Value {
 }
 
 fn notes(case: &Case<'_>) -> Value {
-    json!(case.notes().into_iter().map(|note| note.text).collect::<Vec<_>>())
+    json!(notes::of(case).into_iter().map(|note| note.text).collect::<Vec<_>>())
 }

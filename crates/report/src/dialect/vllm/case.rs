@@ -6,9 +6,7 @@ use tokometer_metrics::Run;
 use tokometer_metrics::slo::{Attainment, Objective, Target};
 
 use super::Arguments;
-use super::spreads::ITL;
 use crate::dialect::Told;
-use crate::explain::{self, About, Note};
 
 /// A point, what was asked of it, and what it came to.
 #[derive(Debug)]
@@ -32,15 +30,6 @@ impl<'a> Case<'a> {
             .collect();
         let attainment = (!objectives.is_empty()).then(|| Attainment::of(&run, &objectives));
         Self { told, arguments, run, attainment }
-    }
-
-    /// What else a reader must know. Of the ITL only where it is shown.
-    pub(super) fn notes(&self) -> Vec<Note> {
-        let mut notes = explain::notes(self.told.header, self.told.summary);
-        if !ITL.told(self) {
-            notes.retain(|note| note.about != About::TokensPerChunk);
-        }
-        notes
     }
 
     /// Whether the API answers with a result and generates nothing.

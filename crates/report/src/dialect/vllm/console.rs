@@ -10,6 +10,7 @@ use tokometer_metrics::slo::Attainment;
 
 use super::beyond::hit_rate;
 use super::case::Case;
+use super::notes;
 use super::result::figures;
 use super::spreads::{SPREADS, Spread};
 use crate::explain::{About, WARM_CACHE};
@@ -241,7 +242,7 @@ fn prefix_cache(case: &Case<'_>, style: Style) -> String {
 }
 
 fn notes(case: &Case<'_>) -> String {
-    let notes = case.notes();
+    let notes = notes::of(case);
     let told_above = |about| about == About::Cache || (about == About::Streaming && case.pooling());
     let notes = notes.iter().filter(|note| !told_above(note.about));
     notes.map(|note| paragraph("• ", &note.text)).collect()
