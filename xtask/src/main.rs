@@ -10,6 +10,7 @@
 
 mod bench;
 mod docs;
+mod documents;
 mod parity;
 mod tidy;
 
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         Some(("tidy", [])) => tidy::run(root),
         Some(("docs", [])) => docs::write(root),
         Some(("bench", rest)) => bench::run(rest),
+        Some(("documents", rest)) => documents::run(rest),
         Some(("parity", rest)) => parity::run(rest),
         _ => {
             eprintln!("{USAGE}");
@@ -48,4 +50,5 @@ usage: cargo xtask <chore>
   tidy             check what the compiler does not: who may import whom, the form of sources, generated docs
   docs             write the generated docs
   bench [STREAMS]  measure the client against the simulator (builds the release binary)
+  documents        public documents' tables beside the simulator's; --live through the whole product, --calibrate to seek coefficients
   parity PEER …    a peer's client and ours by turns against one server (builds the release binary)";

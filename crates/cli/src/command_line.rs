@@ -42,7 +42,7 @@ pub(crate) enum Command {
     /// Rebuild every report of a run from its log
     Report(report::Arguments),
     /// Serve the simulator, an inference server to practise on, until Ctrl-C
-    Sim(sim::Arguments),
+    Sim(Box<sim::Arguments>),
     /// See it at work in half a minute: a sweep against the embedded simulator
     Demo(demo::Arguments),
 }
@@ -66,6 +66,7 @@ pub(crate) fn parse<'w>(
 }
 
 fn read_words(words: Vec<OsString>) -> Result<Command, Result<Exit, Trouble>> {
+    let words = sim::in_full(words);
     let typed = vllm::typed::plain(words, &CommandLine::command()).map_err(Err)?;
     let mut line =
         CommandLine::try_parse_from(&typed.words).map_err(|error| explain(&error, &typed.words))?;

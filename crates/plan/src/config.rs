@@ -53,7 +53,8 @@ pub struct Config {
 #[serde(deny_unknown_fields, default)]
 pub struct Target {
     /// The endpoint: `http://127.0.0.1:8000/v1/chat/completions`. A path that ends in no endpoint is completed.
-    /// `sim://?ttft_ms=200&itl_ms=20` starts the embedded simulator. Its query may hold `${VARIABLE}`.
+    /// `sim://?ttft_ms=200&itl_ms=20` starts the embedded simulator, and `sim://h100-llama-3.1-8b?max_num_seqs=64` one with the engines
+    /// of a preset. The query may hold `${VARIABLE}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// The API: its name, or `openai` (the default) to choose by what the URL ends in.

@@ -15,7 +15,8 @@ use crate::secret::{Filled, names_a_secret};
 pub struct Url {
     /// How.
     pub scheme: Scheme,
-    /// The host and, where one is given, the port, as in the URL: `127.0.0.1:8000`, `[::1]`. Empty for the simulator.
+    /// The host and, where one is given, the port, as in the URL: `127.0.0.1:8000`, `[::1]`. For the simulator, the name of its preset,
+    /// or nothing.
     pub authority: String,
     /// The path, beginning with `/` unless it is empty.
     pub path: String,
@@ -80,10 +81,10 @@ impl Url {
             );
         }
         match scheme {
-            Scheme::Sim if !authority.is_empty() => {
+            Scheme::Sim if !is_preset(authority) => {
                 return wrong(
-                    "the simulator has no host",
-                    "write sim:// alone, or sim://?ttft_ms=200&itl_ms=20",
+                    "the simulator has no host and no port: in their place stands the name of a preset, or nothing",
+                    "write sim://h100-llama-3.1-8b, or sim://?ttft_ms=200&itl_ms=20; a preset in a file is sim://?preset=FILE",
                 );
             }
             Scheme::Sim => {}
@@ -133,6 +134,11 @@ impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text(self.query.as_ref().map(Filled::written)))
     }
+}
+
+/// Whether it can be the name of a preset. Which there are, the simulator knows.
+fn is_preset(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
 }
 
 fn check_authority(authority: &str) -> Result<(), &'static str> {
@@ -226,6 +232,8 @@ mod tests {
             "sim://",
             "sim://?ttft_ms=200&itl_ms=20",
             "sim:///v1/completions?ttft_ms=5",
+            "sim://h100-llama-3.1-8b",
+            "sim://h100-llama-3.1-8b/v1/completions?max_num_seqs=64",
         ] {
             assert_eq!(parse(url).unwrap().to_string(), url);
         }
@@ -246,7 +254,8 @@ mod tests {
             "http://[::1/v1",
             "http://[zz]/v1",
             "http://[::1]8000/v1",
-            "sim://host",
+            "sim://host:8000",
+            "sim://[::1]",
         ] {
             assert!(parse(url).is_err(), "{url}");
         }

@@ -4,6 +4,7 @@
 //! converted here and only here. No figure is computed here: whatever is printed is defined in `tokometer-metrics`.
 
 mod advice;
+pub mod capacity;
 pub mod compare;
 pub mod dialect;
 mod explain;

@@ -13,36 +13,29 @@
 //!
 //! This crate deliberately measures nothing: figures come from the client's records.
 
-mod about;
-mod body;
-mod choice;
-mod content;
-mod delay;
-mod english;
+mod counts;
 mod faults;
-mod generate;
-mod line;
+pub mod fit;
+pub mod forecast;
+pub mod hardware;
 mod model;
 mod options;
-mod playback;
-mod refusal;
-mod response;
-mod running;
+mod said;
 mod server;
-mod shape;
-mod socket;
-mod tally;
-mod text;
 mod truth;
-mod words;
 
-pub use about::PATHS;
-pub use delay::{Delay, LONGEST, Length};
-pub use faults::{Fault, FaultError, Faults, KINDS, Kind, Rule, When};
-pub use model::{Emission, Finish, Generation, Model, Work};
-pub use options::{ApiKey, KEYS, Options, OptionsError};
-pub use running::{Running, spawn, spawn_with};
+pub use faults::{Fault, FaultError, Faults, FaultsError, KINDS, Kind, Rule, Settings, When};
+pub use model::{
+    Batch, Delay, Deployment, Emission, Engine, Event, Finish, Fleet, Frontend, Generation, Job,
+    LONGEST, Length, Lengths, Linear, Lookups, MOST_DRAFTED, Occupancy, Pace, Policy, Roofline,
+    Routing, Speculated, Speculation, StepTime, Ticket, Work, chain,
+};
+pub use options::{
+    ApiKey, Certified, Group, KEYS, LoraModule, Options, OptionsError, Serving, keys,
+};
+pub use said::{Tokens, Words};
+pub use server::about::PATHS;
+pub use server::running::{Log, Running, spawn, spawn_logging, spawn_with};
+pub use server::tls::{TlsError, check_certificate};
 pub use server::{Server, serve, serve_connection};
-pub use text::Tokens;
 pub use truth::{Emitted, Served, Truth};
-pub use words::Words;

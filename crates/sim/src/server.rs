@@ -4,15 +4,33 @@
 //! everything happens at exactly the model's moments. What a response says is for `playback`; when its bytes leave, for `body` and
 //! `line`.
 
+pub(crate) mod about;
+pub(crate) mod admin;
+pub(crate) mod body;
+pub(crate) mod conductor;
+pub(crate) mod counted;
+pub(crate) mod door;
+pub(crate) mod generate;
+pub(crate) mod limits;
+pub(crate) mod line;
+pub(crate) mod prompt;
+pub(crate) mod refusal;
+pub(crate) mod response;
+pub(crate) mod running;
+pub(crate) mod sequences;
+pub(crate) mod socket;
+pub(crate) mod tls;
+pub(crate) mod wishes;
+
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::header::{AUTHORIZATION, HeaderMap};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, Version};
@@ -20,51 +38,73 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 use tokometer_clock::Timer;
+use tokometer_wire::Api;
 use tokometer_wire::api::served_at;
-use tokometer_wire::{Api, Message};
 
-use crate::about;
-use crate::body::{Reply, Sharing};
-use crate::content;
-use crate::generate::{Read, generate};
-use crate::line::{Line, Watched, Ways};
-use crate::model::Model;
+use crate::counts::{About, Counts};
+use crate::faults::Faults;
+use crate::model::Pace;
 use crate::options::Options;
-use crate::refusal::Refusal;
-use crate::response::{JSON, METRICS, respond};
-use crate::socket;
-use crate::tally::Tally;
-use crate::text::{Tokens, Vocabulary};
+use crate::said::{Tokens, Vocabulary};
+use crate::server::body::{Reply, Sharing};
+use crate::server::conductor::Conductor;
+use crate::server::counted::{Counted, CountedReply};
+use crate::server::generate::{Read, generate};
+use crate::server::line::{Line, Watched, Ways};
+use crate::server::refusal::Refusal;
+use crate::server::response::{METRICS, respond};
 use crate::truth::Truth;
 
 /// A simulated inference server, whatever it is reached through.
 #[derive(Debug)]
 pub struct Server {
     pub(crate) options: Options,
-    pub(crate) model: Model,
+    pub(crate) pace: Pace,
+    /// Conducts the fleet, where requests share steps.
+    pub(crate) conductor: Option<Arc<Conductor>>,
     pub(crate) tokens: Arc<dyn Tokens>,
     pub(crate) vocabulary: Arc<Vocabulary>,
     pub(crate) timer: Timer,
     pub(crate) truth: Truth,
-    pub(crate) tally: Arc<Tally>,
+    pub(crate) counts: Arc<Counts>,
     /// Seconds since 1970.
     pub(crate) started: u64,
+    /// The same moment, from which faults count.
+    start: Instant,
+    /// What goes wrong. Locked for as long as it takes to copy a pointer, once per request: it can be replaced while it is used.
+    faults: RwLock<Arc<Faults>>,
     requests: AtomicU64,
     connections: AtomicU64,
+    load: Arc<AtomicU32>,
 }
+
+/// A request that is being answered, counted for as long as it is.
+#[derive(Debug)]
+pub(crate) struct Busy(Arc<AtomicU32>);
 
 impl Server {
     /// A server that waits by `timer`, counts with `tokens` and tells `truth` what it did.
     pub fn new(options: Options, tokens: Arc<dyn Tokens>, timer: Timer, truth: Truth) -> Arc<Self> {
-        let started = SystemTime::now().duration_since(UNIX_EPOCH);
+        let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let start = Instant::now();
+        let counts = Counts::new(About::of(&options, started));
+        let conductor = options.deployment.clone().map(|deployment| {
+            let clock = (start, timer.clone());
+            Conductor::new(deployment, options.seed, clock, Arc::clone(&counts))
+        });
         Arc::new(Self {
-            model: options.model(),
+            conductor,
+            pace: options.pace(),
             vocabulary: Arc::new(Vocabulary::of(tokens.as_ref())),
-            started: started.map_or(0, |since| since.as_secs()),
+            started: started.as_secs(),
+            start,
+            faults: RwLock::new(Arc::new(options.faults.clone())),
             requests: AtomicU64::new(0),
             connections: AtomicU64::new(0),
-            tally: Arc::default(),
+            load: Arc::default(),
+            counts,
             options,
             tokens,
             timer,
@@ -74,18 +114,56 @@ impl Server {
 
     /// What the server calls itself where a request names no model.
     pub(crate) fn name(&self) -> &str {
-        self.options.models.first().map_or("simulated", String::as_str)
+        self.options.name()
     }
 
     /// Refuses a model that is not served.
     pub(crate) fn check_model(&self, asked: Option<&str>) -> Result<(), Refusal> {
         let served = &self.options.models;
         match asked {
-            Some(name) if !served.is_empty() && !served.iter().any(|served| served == name) => {
+            Some(name)
+                if !served.is_empty()
+                    && !served.iter().any(|served| served == name)
+                    && !self.is_adapter(name) =>
+            {
                 Err(Refusal::unknown_model(name, served))
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether a LoRA adapter is called so.
+    pub(crate) fn is_adapter(&self, name: &str) -> bool {
+        self.options.serving.lora_modules.iter().any(|lora| lora.name == name)
+    }
+
+    /// What the model is called that answers whoever asks for `asked`: vLLM answers by its own first name, whichever of its names was
+    /// used, and by an adapter's.
+    pub(crate) fn answers_as(&self, asked: Option<&str>) -> String {
+        let own = self.options.models.first().map(String::as_str);
+        let adapter = asked.filter(|asked| self.is_adapter(asked));
+        adapter.or(own).or(asked).unwrap_or_else(|| self.name()).to_owned()
+    }
+
+    /// Whether something is served at a path.
+    pub(crate) fn knows(&self, path: &str) -> bool {
+        served_at(path).next().is_some() || about::PATHS.iter().any(|(known, _)| *known == path)
+    }
+
+    /// Counts a request as being answered until what this gives is dropped.
+    pub(crate) fn busy(&self) -> Busy {
+        self.load.fetch_add(1, Ordering::Relaxed);
+        Busy(Arc::clone(&self.load))
+    }
+
+    /// How many requests are being answered.
+    pub(crate) fn load(&self) -> u32 {
+        self.load.load(Ordering::Relaxed)
+    }
+
+    /// The number of the connection that comes next, counted from 0.
+    pub(crate) fn next_connection(&self) -> u64 {
+        self.connections.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The number of the request that comes next, counted from 0.
@@ -93,21 +171,34 @@ impl Server {
         self.requests.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// The tokens of a conversation's texts. Without a chat template: of its texts, one after the other.
-    pub(crate) fn encode_chat(&self, messages: &[Message]) -> Vec<u32> {
-        let flat = content::flattened(messages);
-        let texts = || flat.iter().filter_map(|message| message.content.as_str()).collect();
-        self.tokens.encode(&self.tokens.chat(&flat).unwrap_or_else(texts))
+    /// What goes wrong now.
+    pub(crate) fn faults(&self) -> Arc<Faults> {
+        Arc::clone(&self.faults.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// How many tokens a conversation takes: those of its texts, and [`content::PICTURE`] for each image, video or sound.
-    pub(crate) fn count_chat(&self, messages: &[Message]) -> usize {
-        self.encode_chat(messages).len() + content::PICTURE * content::pictures(messages)
+    /// Replaces what goes wrong. Requests that are under way keep what they were given.
+    pub(crate) fn replace_faults(&self, faults: Faults) {
+        *self.faults.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(faults);
     }
 
-    /// Refuses a request below `/v1` that does not bear the key, where there is one.
+    /// How long after the server's start a moment is.
+    pub(crate) fn since_start(&self, moment: Instant) -> Duration {
+        moment.saturating_duration_since(self.start)
+    }
+
+    /// Whether a prefix cache wants to know the tokens of prompts.
+    pub(crate) fn caches_prefixes(&self) -> bool {
+        self.conductor.as_deref().is_some_and(Conductor::caches_prefixes)
+    }
+
+    /// Empties the prefix caches. Whether that could be done: not while requests use them.
+    pub(crate) fn reset_prefix_cache(&self) -> bool {
+        self.conductor.as_deref().is_none_or(Conductor::reset_prefix_cache)
+    }
+
+    /// Refuses a request of a guarded path that does not bear the key, where there is one.
     fn check_key(&self, path: &str, headers: &HeaderMap) -> Result<(), Refusal> {
-        let Some(key) = self.options.api_key.as_ref().filter(|_| path.starts_with("/v1")) else {
+        let Some(key) = self.options.api_key.as_ref().filter(|_| is_guarded(path)) else {
             return Ok(());
         };
         let given =
@@ -121,6 +212,12 @@ impl Server {
     }
 }
 
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Serves one connection, until the client closes it or a fault breaks it. It may be a socket or a pipe in memory.
 pub async fn serve_connection(
     server: Arc<Server>,
@@ -131,22 +228,7 @@ pub async fn serve_connection(
 
 /// Accepts connections for as long as it is polled. Each is served by a task of its own.
 pub async fn serve(server: Arc<Server>, listener: TcpListener) {
-    loop {
-        let number = server.connections.fetch_add(1, Ordering::Relaxed);
-        if let Some(wait) = server.options.faults.wait_before_accept(server.options.seed, number) {
-            tokio::time::sleep(wait).await;
-        }
-        match listener.accept().await {
-            Ok((socket, _)) => {
-                // Only a socket that is closed already refuses this.
-                let _ = socket.set_nodelay(true);
-                let ways = socket::ways(&socket);
-                tokio::spawn(drive(Arc::clone(&server), socket, ways));
-            }
-            // Out of descriptors, or a client that was gone before it was accepted: others may fare better.
-            Err(_) => tokio::time::sleep(AFTER_FAILED_ACCEPT).await,
-        }
-    }
+    door::serve(server, listener, None).await;
 }
 
 async fn drive<S>(server: Arc<Server>, socket: S, ways: Ways<S>)
@@ -174,6 +256,19 @@ where
 }
 
 async fn answer(
+    server: Arc<Server>,
+    line: Arc<Line>,
+    request: Request<Incoming>,
+) -> io::Result<Response<CountedReply>> {
+    let length = request.body().size_hint().exact().unwrap_or(0);
+    let asked = (request.method(), request.uri().path());
+    let counted = Counted::new(&server, asked, Instant::now(), length);
+    let (head, reply) = find_answer(server, line, request).await?.into_parts();
+    let status = head.status.as_u16();
+    Ok(Response::from_parts(head, counted.answered(status, reply)))
+}
+
+async fn find_answer(
     server: Arc<Server>,
     line: Arc<Line>,
     request: Request<Incoming>,
@@ -207,28 +302,20 @@ async fn answer(
         )
         .await;
     }
-    let told = match (&head.method, path) {
-        (&Method::GET, "/health") | (&Method::POST, "/start_profile" | "/stop_profile") => {
-            return Ok(respond(StatusCode::OK, JSON, Reply::plain(body.slice(..0), line)));
-        }
-        (&Method::GET, "/metrics") => {
-            let text = server.tally.prometheus(server.name());
-            return Ok(respond(StatusCode::OK, METRICS, Reply::plain(text.into(), line)));
-        }
-        (&Method::POST, "/reset_prefix_cache" | "/reset_mm_cache" | "/reset_encoder_cache") => {
-            Ok(about::reset())
-        }
-        (&Method::GET, "/v1/models") => Ok(about::models(&server)),
-        (&Method::GET, "/version") => Ok(about::version()),
-        (&Method::POST, "/tokenize") => about::tokenize(&server, &body),
-        (&Method::POST, "/detokenize") => about::detokenize(&server, &body),
-        (_, path) if about::PATHS.iter().any(|(known, _)| *known == path) => Err(Refusal::method()),
-        _ => Err(Refusal::not_found()),
-    };
+    if (&head.method, path) == (&Method::GET, "/metrics") {
+        let text = server.counts.page(server.since_start(Instant::now()));
+        return Ok(respond(StatusCode::OK, METRICS, Reply::plain(text.into(), line)));
+    }
+    let told = about::answer(&server, (&head.method, path, head.uri.query()), &body);
     Ok(match told {
-        Ok(told) => respond(StatusCode::OK, JSON, Reply::plain(told.to_string().into(), line)),
+        Ok(told) => told.respond(line),
         Err(refusal) => refusal.respond(line),
     })
+}
+
+/// Whether a path asks for the key: those of the APIs, as in vLLM, and those that change the server.
+fn is_guarded(path: &str) -> bool {
+    ["/v1", "/v2", "/admin"].iter().any(|guarded| path.starts_with(guarded))
 }
 
 /// The API that is served at a path. Of several at one, the first that understands the body.
@@ -242,6 +329,3 @@ fn api_at(path: &str, body: &[u8]) -> Option<&'static dyn Api> {
 
 /// The longest body that is read, in bytes: some hundred times the longest context of today.
 const LONGEST_BODY: usize = 256 << 20;
-
-/// How long to wait after a connection could not be accepted.
-const AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(10);

@@ -15,8 +15,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use crate::counts::{Asked, Counts, Share};
 use crate::model::Finish;
-use crate::tally::{Share, Tally};
+use crate::server::Busy;
+use crate::server::conductor::Course;
 
 /// What happened to one request, in nanoseconds since the origin of its [`Truth`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,20 +33,31 @@ pub struct Served {
     pub status: u16,
     /// When which tokens were written to the socket. For a response that is not streamed: one emission, the whole body.
     pub emissions: Vec<Emitted>,
+    /// When the first step with it began, where requests share steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduled: Option<u64>,
+    /// Tokens of its prompt that were in the prefix cache.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cached: u32,
+    /// How often it lost its blocks of the KV cache to others.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub preemptions: u32,
     /// The faults that it was given, as [`crate::Faults`] names them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<String>,
 }
 
-/// Tokens that were written to the socket together. In the file: `[at, tokens]`.
+/// Tokens that were written to the socket together. In the file: `[at, tokens, due]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "(u64, u32)", into = "(u64, u32)")]
+#[serde(from = "(u64, u32, u64)", into = "(u64, u32, u64)")]
 pub struct Emitted {
     /// The moment right before the write, in nanoseconds since the origin. Over HTTP/2, where streams share writes: the moment at
     /// which the bytes were handed to the connection.
     pub at: u64,
     /// How many tokens.
     pub tokens: u32,
+    /// The moment that the model and the faults gave them.
+    pub due: u64,
 }
 
 /// Where the truth goes. Cheap to clone; all clones are one.
@@ -98,7 +111,7 @@ impl Truth {
 
     /// Begins the entry of a request. It is handed over when it is dropped.
     pub(crate) fn entry(&self, served: Served) -> Entry {
-        Entry { truth: self.clone(), served, share: None }
+        Entry { truth: self.clone(), served, share: None, busy: None }
     }
 
     fn keep(&self, served: Served) {
@@ -116,6 +129,7 @@ pub(crate) struct Entry {
     truth: Truth,
     served: Served,
     share: Option<Share>,
+    busy: Option<Busy>,
 }
 
 impl Entry {
@@ -123,9 +137,10 @@ impl Entry {
         self.served.status = status;
     }
 
-    /// Says that the request is being answered, and counts in `tally` from here on.
-    pub(crate) fn begun(&mut self, tally: &Arc<Tally>, prompt_tokens: u32) {
-        self.share = Some(Tally::begin(tally, prompt_tokens));
+    /// Says that the request is being answered at a pace of its own, and is counted from here on. In a fleet the conductor counts.
+    pub(crate) fn begun(&mut self, counts: &Arc<Counts>, asked: Asked) {
+        let at = Duration::from_nanos(self.served.arrival);
+        self.share = Some(Counts::begin(counts, Asked { at, ..asked }));
     }
 
     /// Says that the response is complete, and why its output ended; `None` if an error ended it.
@@ -135,6 +150,11 @@ impl Entry {
         }
     }
 
+    /// Keeps what counts the request as being answered for as long as it is.
+    pub(crate) fn holds(&mut self, busy: Busy) {
+        self.busy = Some(busy);
+    }
+
     /// Makes room for that many emissions.
     pub(crate) fn expect(&mut self, emissions: usize) {
         if !matches!(self.truth.sink, Sink::None) {
@@ -142,16 +162,21 @@ impl Entry {
         }
     }
 
-    /// Notes that chunks of that many tokens each were written at `moment`.
-    pub(crate) fn emitted(&mut self, moment: Instant, chunks: &[u32]) {
+    /// Notes what became of the request in the fleet.
+    pub(crate) fn went(&mut self, course: &Course) {
+        self.served.scheduled = course.scheduled.map(|moment| self.truth.nanos(moment));
+        (self.served.cached, self.served.preemptions) = (course.cached, course.preemptions);
+    }
+
+    /// Notes that chunks of that many tokens each, which were due at `due`, were written at `moment`.
+    pub(crate) fn emitted(&mut self, moment: Instant, due: Instant, chunks: &[u32]) {
         if let Some(share) = &mut self.share {
-            share.emitted(chunks);
+            share.emitted(Duration::from_nanos(self.truth.nanos(due)), chunks.iter().sum());
         }
         if !matches!(self.truth.sink, Sink::None) {
-            let at = self.truth.nanos(moment);
-            self.served
-                .emissions
-                .extend(chunks.iter().map(|tokens| Emitted { at, tokens: *tokens }));
+            let (at, due) = (self.truth.nanos(moment), self.truth.nanos(due));
+            let emitted = |tokens: &u32| Emitted { at, tokens: *tokens, due };
+            self.served.emissions.extend(chunks.iter().map(emitted));
         }
     }
 }
@@ -219,16 +244,21 @@ fn lock(kept: &Mutex<Vec<Served>>) -> MutexGuard<'_, Vec<Served>> {
     kept.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl From<(u64, u32)> for Emitted {
-    fn from((at, tokens): (u64, u32)) -> Self {
-        Self { at, tokens }
+impl From<(u64, u32, u64)> for Emitted {
+    fn from((at, tokens, due): (u64, u32, u64)) -> Self {
+        Self { at, tokens, due }
     }
 }
 
-impl From<Emitted> for (u64, u32) {
+impl From<Emitted> for (u64, u32, u64) {
     fn from(emitted: Emitted) -> Self {
-        (emitted.at, emitted.tokens)
+        (emitted.at, emitted.tokens, emitted.due)
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands references")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// For how many emissions room is made beforehand. Few outputs are longer, and many end before their limit.
@@ -247,8 +277,7 @@ mod tests {
             number,
             arrival: 5,
             status: 200,
-            emissions: Vec::new(),
-            faults: Vec::new(),
+            ..Served::default()
         }
     }
 
@@ -258,10 +287,10 @@ mod tests {
         let truth = Truth::memory(origin);
         let mut first = truth.entry(served(0));
         drop(truth.entry(served(1)));
-        first.emitted(origin + Duration::from_nanos(7), &[2]);
+        first.emitted(origin + Duration::from_nanos(7), origin, &[2]);
         assert_eq!(truth.served(), [served(1)]);
         drop(first);
-        assert_eq!(truth.served()[0].emissions, [Emitted { at: 7, tokens: 2 }]);
+        assert_eq!(truth.served()[0].emissions, [Emitted { at: 7, tokens: 2, due: 0 }]);
         assert_eq!(truth.served()[1], served(1));
     }
 
@@ -272,18 +301,18 @@ mod tests {
         let origin = Instant::now();
         let truth = Truth::file(&path, origin).unwrap();
         let mut entry = truth.entry(served(3));
-        entry.emitted(origin + Duration::from_nanos(9), &[1]);
+        entry.emitted(origin + Duration::from_nanos(9), origin, &[1]);
         drop((entry, truth));
         assert_eq!(
             std::fs::read_to_string(path).unwrap(),
-            "{\"request_id\":\"r-3\",\"number\":3,\"arrival\":5,\"status\":200,\"emissions\":[[9,1]]}\n"
+            "{\"request_id\":\"r-3\",\"number\":3,\"arrival\":5,\"status\":200,\"emissions\":[[9,1,0]]}\n"
         );
     }
 
     #[test]
     fn a_line_reads_back_as_it_was() {
         let mut one = served(1);
-        one.emissions = vec![Emitted { at: 1, tokens: 2 }];
+        one.emissions = vec![Emitted { at: 1, tokens: 2, due: 0 }];
         one.faults = vec!["reset".to_owned()];
         let line = serde_json::to_string(&one).unwrap();
         assert_eq!(serde_json::from_str::<Served>(&line).unwrap(), one);

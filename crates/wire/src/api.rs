@@ -15,6 +15,7 @@ mod rerank;
 mod sglang_generate;
 mod tgi_generate;
 
+mod beside;
 mod composed;
 mod conversation;
 mod fields;
@@ -23,6 +24,7 @@ mod openai_request;
 mod openai_response;
 mod result;
 mod so_far;
+mod tools;
 
 use bytes::{Bytes, BytesMut};
 use serde_json::{Map, Value};
@@ -43,6 +45,7 @@ pub use result::ResultApi;
 pub use sglang_generate::SglangGenerate;
 pub use so_far::SoFar;
 pub use tgi_generate::TgiGenerate;
+pub use tools::{Tool, ToolChoice};
 
 /// Every API, in the order in which help texts list them.
 pub const APIS: &[&dyn Api] = &[
@@ -184,6 +187,10 @@ pub struct Reply<'a> {
     pub model: &'a str,
     /// Seconds since 1970.
     pub created: u64,
+    /// Whether an event of usage follows the output of a stream: vLLM signs the last event only.
+    pub usage_follows: bool,
+    /// How many choices there are: some APIs open each.
+    pub choices: u32,
 }
 
 /// What a request asks, as a server understands it.
@@ -205,15 +212,25 @@ pub struct Asked {
     pub min_tokens: Option<u32>,
     /// Whether to go on to `max_tokens` whatever comes.
     pub ignore_eos: bool,
-    /// Choices.
+    /// Choices. As it was asked for: also 0.
     pub n: u32,
+    /// Strings that end the output.
+    pub stop: Vec<String>,
+    /// Whether such a string is part of the output.
+    pub keep_stop: bool,
+    /// Whether to tell how likely each token was, and how many of the likeliest at each place. `u32::MAX` where all were asked for.
+    pub logprobs: Option<u32>,
+    /// The tools that may be called.
+    pub tools: Vec<Tool>,
+    /// Which of them is.
+    pub tool_choice: ToolChoice,
     /// Every field of the body.
     pub fields: Map<String, Value>,
 }
 
 impl Asked {
     /// What a request asks that says nothing but this.
-    pub(crate) const fn plain(
+    pub const fn plain(
         model: Option<String>,
         prompt: Prompt,
         fields: Map<String, Value>,
@@ -228,6 +245,11 @@ impl Asked {
             min_tokens: None,
             ignore_eos: false,
             n: 1,
+            stop: Vec::new(),
+            keep_stop: false,
+            logprobs: None,
+            tools: Vec::new(),
+            tool_choice: ToolChoice::None,
             fields,
         }
     }

@@ -5,8 +5,10 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
+use crate::Beside;
+
 /// What one event of a stream tells. It borrows from the event's bytes, for it lives only until it is counted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Delta<'e> {
     /// Pieces of output with at least one character each ([`Channel::Result`] excepted), in the order of their choices. Empty for
     /// role-only, usage-only and empty chunks.
@@ -24,6 +26,8 @@ pub struct Delta<'e> {
     /// Whether the event ends the stream by itself. `[DONE]` tells nothing else; the last event of some APIs bears usage, a finish
     /// reason or output too.
     pub done: bool,
+    /// What is said beside the output, for those who write it; reading leaves it empty.
+    pub beside: &'e [Beside],
 }
 
 /// A piece of output.

@@ -4,12 +4,14 @@
 //! (`engine`) uses one half of each codec and the simulator (`sim`) the other, so that what one writes the other reads.
 
 pub mod api;
+mod beside;
 mod delta;
 mod error_message;
 mod prompt;
 pub mod sse;
 
-pub use api::{APIS, Answers, Api, Asked, DecodeError, EncodeError, by_name};
+pub use api::{APIS, Answers, Api, Asked, DecodeError, EncodeError, Tool, ToolChoice, by_name};
+pub use beside::{Beside, Head, Likely};
 pub use delta::{Channel, Delta, Piece, Usage};
 pub use error_message::error_message;
 pub use prompt::{Audio, Input, LimitName, Message, Options, Prompt, Request};

@@ -406,16 +406,12 @@ mod tests {
             let fields: Map<String, Value> = serde_json::from_slice(body)?;
             let number = |name: &str| fields.get(name).and_then(Value::as_u64).map(|n| n as u32);
             Ok(Asked {
-                model: None,
-                prompt: Prompt::Text(String::new()),
-                stream: false,
                 include_usage: false,
-                continuous_usage: false,
                 max_tokens: number("max_tokens"),
                 min_tokens: number("min_tokens"),
                 ignore_eos: fields.get("ignore_eos") == Some(&Value::Bool(true)),
                 n: number("n").unwrap_or(1),
-                fields: Map::new(),
+                ..Asked::plain(None, Prompt::Text(String::new()), Map::new())
             })
         }
         fn delta<'e>(&self, _data: &'e [u8]) -> Result<Delta<'e>, DecodeError> {

@@ -61,6 +61,23 @@ pub(crate) fn report(arguments: &Arguments) -> Result<Exit, Trouble> {
 
 /// The folder itself if it holds a run, or the one below it that does.
 fn run_folder(given: &Path) -> Result<PathBuf, Trouble> {
+    let mut runs = runs_below(given)?;
+    match runs.len() {
+        1 => Ok(runs.swap_remove(0)),
+        several => {
+            let newest = runs.pop().unwrap_or_default();
+            let shown = given.display();
+            Err(Trouble::input(format!("there are {several} runs in {shown}"))
+                .with_hint(format!("name one of them, such as {}", newest.display())))
+        }
+    }
+}
+
+/// The folder itself if it holds a run, or those below it that do, at least one, in order.
+///
+/// # Errors
+/// If there is no such folder, or no run in it.
+pub(crate) fn runs_below(given: &Path) -> Result<Vec<PathBuf>, Trouble> {
     let given = match given.file_name() {
         Some(name) if name == LOG => given.parent().unwrap_or(given),
         _ => given,
@@ -73,15 +90,10 @@ fn run_folder(given: &Path) -> Result<PathBuf, Trouble> {
     let mut runs = Vec::new();
     find_runs(given, DEPTH, &mut runs);
     runs.sort();
-    match runs.len() {
-        0 => Err(Trouble::input(format!("there is no run in {shown}"))
+    match runs.is_empty() {
+        false => Ok(runs),
+        true => Err(Trouble::input(format!("there is no run in {shown}"))
             .with_hint(format!("a run's folder holds {LOG}"))),
-        1 => Ok(runs.swap_remove(0)),
-        several => {
-            let newest = runs.pop().unwrap_or_default();
-            Err(Trouble::input(format!("there are {several} runs in {shown}"))
-                .with_hint(format!("name one of them, such as {}", newest.display())))
-        }
     }
 }
 

@@ -35,7 +35,7 @@ impl Service {
             Scheme::Http | Scheme::Https => None,
             Scheme::Sim => {
                 let query = url.query.as_ref().map_or("", Filled::expose);
-                let options = simulator::options(query, &secrets)?;
+                let options = simulator::options_of_url(&url.authority, query, &secrets)?;
                 Some(simulator::start_on_loopback(options, Arc::clone(tokenizer))?)
             }
         };

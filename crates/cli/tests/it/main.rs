@@ -10,6 +10,8 @@ mod interruptions;
 mod plans;
 mod runs;
 mod secrets;
+mod sim_plan;
+mod sim_serve;
 mod sweep;
 
 use std::fs;

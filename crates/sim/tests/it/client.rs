@@ -137,9 +137,13 @@ pub(crate) struct Piped {
 
 impl Piped {
     pub(crate) fn new(query: &str) -> Self {
+        Self::of(Options::from_query(query).unwrap())
+    }
+
+    /// One with these options.
+    pub(crate) fn of(options: Options) -> Self {
         let start = Instant::now();
         let truth = Truth::memory(start);
-        let options = Options::from_query(query).unwrap();
         let server = Server::new(options, Arc::new(Words), Timer::tokio(), truth.clone());
         Self { server, truth, start }
     }

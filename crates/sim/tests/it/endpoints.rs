@@ -200,25 +200,6 @@ async fn a_server_of_no_named_model_answers_to_every_name() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn limits_that_cannot_be_met_are_refused() {
-    let too_many = "max_tokens=101 cannot be greater than max_model_len=100. Please request fewer output tokens. \
-                    (parameter=max_tokens, value=101)";
-    assert_eq!(refused("max_model_len=100", chat(101)).await, (400, too_many.to_owned()));
-    let too_long = "This model's maximum context length is 100 tokens. However, you requested 90 output tokens and \
-                    your prompt contains 18 input tokens, for a total of 108 tokens. Please reduce the length of the \
-                    input prompt or the number of requested output tokens. (parameter=input_tokens, value=18)";
-    assert_eq!(refused("max_model_len=100", chat(90)).await, (400, too_long.to_owned()));
-    let none = "max_tokens must be at least 1, got 0. (parameter=max_tokens, value=0)";
-    assert_eq!(refused("", chat(0)).await, (400, none.to_owned()));
-    let crossed = "min_tokens must be less than or equal to max_tokens=3, got 4. (parameter=min_tokens, value=4)";
-    assert_eq!(
-        refused("", with(chat(3), json!({ "min_tokens": 4 }))).await,
-        (400, crossed.to_owned())
-    );
-    assert_eq!(refused("", with(chat(3), json!({ "n": 1_000_000_000 }))).await.0, 400);
-}
-
-#[tokio::test(start_paused = true)]
 async fn what_is_no_request_is_refused_with_the_reason() {
     let sim = Piped::new("");
     for path in [CHAT, COMPLETIONS, "POST /tokenize", "POST /detokenize"] {
@@ -231,7 +212,7 @@ async fn what_is_no_request_is_refused_with_the_reason() {
         );
     }
     let answer = sim.ask(CHAT, &[], &json!({ "model": "m" })).await;
-    assert_eq!(answer.json()["error"]["message"], "messages: field required");
+    assert_eq!(answer.json()["error"]["param"], "body.messages");
 }
 
 #[tokio::test(start_paused = true)]
@@ -297,4 +278,93 @@ async fn reasoning_precedes_the_answer_and_tools_are_called() {
         delta.finish_reason.clone().map(|reason| reason.to_string())
     });
     assert_eq!(reasons[2].as_deref(), Some("tool_calls"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn models_and_their_adapters_have_cards_of_vllms_form() {
+    let sim = Piped::new("model=base,alias&lora_modules=sql%3D/adapters/sql&max_model_len=4096");
+    let told = sim.ask("GET /v1/models", &[], &json!("")).await.json();
+    let captured: Value = serde_json::from_str(include_str!("../captures/models.json")).unwrap();
+    let keys = |card: &Value| card.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let cards = told["data"].as_array().unwrap();
+    for card in cards {
+        assert_eq!(keys(card), keys(&captured["data"][0]));
+        assert_eq!(keys(&card["permission"][0]), keys(&captured["data"][0]["permission"][0]));
+    }
+    let said =
+        |card: &Value| ["id", "root", "parent", "max_model_len"].map(|key| card[key].clone());
+    assert_eq!(said(&cards[1]), [json!("alias"), json!("alias"), Value::Null, json!(4096)]);
+    assert_eq!(said(&cards[2]), [json!("sql"), json!("/adapters/sql"), json!("base"), Value::Null]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_adapter_answers_by_its_own_name_and_an_alias_by_the_first() {
+    let sim = Piped::new("model=base,alias&lora_modules=sql%3Dp");
+    for (asked, answers) in [("sql", "sql"), ("alias", "base"), ("base", "base")] {
+        let told = sim.ask(CHAT, &[], &with(chat(1), json!({ "model": asked }))).await;
+        let event: Value = serde_json::from_str(&told.events()[0]).unwrap();
+        assert_eq!(event["model"], answers);
+    }
+    let refused = sim.ask(CHAT, &[], &with(chat(1), json!({ "model": "x" }))).await;
+    let message = "The model `x` does not exist. Valid aliases: base, alias.";
+    assert_eq!((refused.status, &refused.json()["error"]["message"]), (404, &json!(message)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn endpoints_that_only_succeed_have_no_body_and_no_type() {
+    let sim = Piped::new("");
+    let paths = [
+        "GET /health",
+        "GET /ping",
+        "POST /ping",
+        "POST /reset_mm_cache",
+        "POST /reset_encoder_cache",
+    ];
+    for path in paths {
+        let answer = sim.ask(path, &[], &json!("")).await;
+        assert_eq!((answer.status, answer.text().as_str()), (200, ""), "{path}");
+        assert!(!answer.head.contains("content-type"), "{}", answer.head);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn tokens_of_anthropics_messages_are_counted() {
+    let sim = Piped::new("model=m");
+    let path = "POST /v1/messages/count_tokens";
+    let asked = json!({ "model": "m", "messages": [{ "role": "user", "content": " the people" }] });
+    let told = sim.ask(path, &[], &asked).await;
+    assert_eq!(
+        told.text(),
+        r#"{"input_tokens":18,"context_management":{"original_input_tokens":18}}"#
+    );
+    let unknown = sim.ask(path, &[], &with(asked, json!({ "model": "x" }))).await;
+    assert_eq!((unknown.status, &unknown.json()["type"]), (404, &json!("error")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_load_is_the_number_of_requests_that_are_being_answered() {
+    let sim = Piped::new("ttft_ms=100&itl_ms=100");
+    let load = async || sim.ask("GET /load", &[], &json!("")).await.text();
+    assert_eq!(load().await, r#"{"server_load":0}"#);
+    let ((), _, _) = tokio::join!(
+        async {
+            tokio::time::sleep(crate::client::MILLI * 50).await;
+            assert_eq!(load().await, r#"{"server_load":2}"#);
+        },
+        sim.chat(3),
+        sim.chat(3),
+    );
+    assert_eq!(load().await, r#"{"server_load":0}"#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_server_tells_how_it_is_set_up_as_text_and_as_json() {
+    let sim = Piped::new("model=m&max_model_len=4096");
+    let text = sim.ask("GET /server_info", &[], &json!("")).await.json();
+    let keys: Vec<_> = text.as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["vllm_config", "vllm_env", "system_env"]);
+    assert!(text["vllm_config"].is_string());
+    let told = sim.ask("GET /server_info?config_format=json", &[], &json!("")).await.json();
+    assert_eq!(told["vllm_config"]["model_config"]["max_model_len"], 4096);
+    assert_eq!(sim.ask("GET /server_info?config_format=xml", &[], &json!("")).await.status, 400);
 }

@@ -1,8 +1,10 @@
 //! Each fault does what its name says, and the truth tells of it.
 
 use std::io;
+use std::num::NonZeroU32;
 
 use serde_json::json;
+use tokometer_sim::{Deployment, Engine, Frontend, Linear, Options, Policy, Routing, StepTime};
 
 use crate::client::{Answer, CHAT, MILLI, Piped, chat, with};
 
@@ -215,4 +217,119 @@ async fn a_whole_body_breaks_in_its_own_ways() {
     assert_eq!(answer.status, 500);
     let answer = sim("empty_stream").ask(CHAT, &[], &whole).await;
     assert_eq!(answer.json()["usage"]["completion_tokens"], 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_ends_with_its_finish_reason_and_without_done() {
+    let answer = faulty("no_done").await;
+    assert!(answer.complete && outputs(&answer) == 5);
+    assert!(
+        answer.text().contains("\"finish_reason\":\"length\"") && answer.text().contains("usage")
+    );
+    assert!(!answer.text().contains("[DONE]"));
+    let bare = with(chat(5), json!({ "stream_options": null }));
+    let answer = sim("no_done").ask(CHAT, &[], &bare).await;
+    assert!(answer.complete && outputs(&answer) == 5 && !answer.text().contains("[DONE]"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn usage_counts_too_many() {
+    let answer = faulty("wrong_usage&fault_tokens=7").await;
+    let usage = answer.deltas("openai-chat", |delta| delta.usage)[6].unwrap();
+    assert_eq!((usage.prompt_tokens, usage.completion_tokens), (Some(18 + 7), 5 + 7));
+    let both = sim("wrong_usage,continuous_usage").chat(2).await;
+    let counts =
+        both.deltas("openai-chat", |delta| delta.usage.map(|usage| usage.completion_tokens));
+    assert_eq!(counts, [Some(0), Some(5), Some(6), Some(6), None]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn usage_comes_with_every_chunk_unasked() {
+    let bare = with(chat(3), json!({ "stream_options": null }));
+    let answer = sim("continuous_usage").ask(CHAT, &[], &bare).await;
+    let counts =
+        answer.deltas("openai-chat", |delta| delta.usage.map(|usage| usage.completion_tokens));
+    assert_eq!(counts, [Some(0), Some(1), Some(2), Some(3), Some(3), None]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn chunks_are_held_back_and_written_together_and_what_follows_is_in_time() {
+    let sim = sim("stall_burst&fault_after=2&fault_ms=25");
+    let answer = sim.chat(7).await;
+    // Due at 120, 130 and 140, and written together when the stall that began at 120 is over.
+    let written =
+        [(100.0, 1), (110.0, 1), (145.0, 1), (145.0, 1), (145.0, 1), (150.0, 1), (160.0, 1)];
+    assert_eq!(sim.written(), written);
+    assert_eq!(answer.millis(sim.start), [100.0, 110.0, 145.0, 150.0, 160.0, 160.0]);
+    assert_eq!(outputs(&answer), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_at_the_end_ends_the_response_with_it() {
+    let sim = sim("stall_burst&fault_after=2&fault_ms=500");
+    let answer = sim.chat(4).await;
+    assert_eq!(sim.written(), [(100.0, 1), (110.0, 1), (620.0, 1), (620.0, 1)]);
+    assert!(answer.complete && answer.millis(sim.start).last() == Some(&620.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn tokens_are_put_together_into_chunks() {
+    let sim = sim("coalesce&fault_tokens=3");
+    let answer = sim.chat(7).await;
+    let chunks: Vec<u32> = sim.written().iter().map(|(_, tokens)| *tokens).collect();
+    assert_eq!((chunks, outputs(&answer)), (vec![3, 3, 1], 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_token_comes_later_from_a_moment_on() {
+    let sim = sim("ttft_step&fault_from_ms=1000&fault_until_ms=3000&fault_ms=400");
+    let mut firsts = Vec::new();
+    for _ in 0..4 {
+        let asked = tokio::time::Instant::now();
+        let answer = sim.chat(1).await;
+        firsts.push((answer.chunks[0].0 - asked).as_millis());
+        tokio::time::sleep_until(asked + 1000 * MILLI).await;
+    }
+    // They came at 0, 1, 2 and 3 seconds.
+    assert_eq!(firsts, [100, 500, 500, 100]);
+}
+
+/// An engine whose steps take ten milliseconds each.
+fn engine() -> Deployment {
+    let many = |count| NonZeroU32::new(count).unwrap();
+    Deployment {
+        name: "ten milliseconds".to_owned(),
+        engine: Engine {
+            max_num_seqs: many(8),
+            max_num_batched_tokens: many(2048),
+            chunked_prefill: true,
+            policy: Policy::Fcfs,
+            blocks: many(1000),
+            block_size: many(16),
+            prefix_caching: true,
+            speculation: None,
+        },
+        step: StepTime::Linear(Linear { base: 0.01, ..Linear::default() }),
+        frontend: Frontend::default(),
+        replicas: NonZeroU32::MIN,
+        routing: Routing::RoundRobin,
+        noise: 0.0,
+    }
+}
+
+fn sim_of_steps(fault: &str) -> Piped {
+    let options = Options::from_query(&format!("fault={fault}")).unwrap();
+    Piped::of(Options { deployment: Some(engine()), ..options })
+}
+
+#[tokio::test(start_paused = true)]
+async fn chunks_of_an_engine_are_held_back_and_put_together_too() {
+    let sim = sim_of_steps("stall_burst&fault_after=2&fault_ms=35");
+    let answer = sim.chat(7).await;
+    // Due at 30, 40, 50 and 60, and written when the stall that began at 30 is over.
+    let written = [(10.0, 1), (20.0, 1), (65.0, 1), (65.0, 1), (65.0, 1), (65.0, 1), (70.0, 1)];
+    assert_eq!((sim.written(), outputs(&answer)), (written.to_vec(), 7));
+    let sim = sim_of_steps("coalesce&fault_tokens=3");
+    sim.chat(7).await;
+    assert_eq!(sim.written(), [(30.0, 3), (60.0, 3), (70.0, 1)]);
 }

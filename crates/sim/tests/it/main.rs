@@ -2,9 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod admin;
+mod answers;
 mod apis;
 mod client;
 mod endpoints;
 mod faults;
+mod limits;
+mod model;
 mod moments;
 mod sockets;
+mod tls;

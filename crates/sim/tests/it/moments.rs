@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, sleep};
-use tokometer_sim::{Delay, Length, Model, Work};
+use tokometer_sim::{Delay, Length, Lengths, Pace, Work};
 
 use crate::client::{Answer, CHAT, MILLI, Piped, ask, chat, with};
 
@@ -50,12 +50,11 @@ async fn tokens_that_come_together_are_one_chunk() {
 async fn drawn_delays_are_the_models_own() {
     let sim = Piped::new("ttft_ms=100&ttft_dist=exponential&itl_ms=10&itl_spread_ms=4&seed=7");
     sim.chat(20).await;
-    let model = Model {
+    let model = Pace {
         ttft: Delay::Exponential { mean: 100 * MILLI },
         itl: Delay::Normal { mean: 10 * MILLI, deviation: 4 * MILLI },
         tokens_per_chunk: NonZeroU32::MIN,
-        output: Length::Fixed(128),
-        context: 131_072,
+        lengths: Lengths { output: Length::Fixed(128), context: 131_072 },
         seed: 7,
     };
     let work = Work { max_tokens: Some(20), ignore_eos: true, ..Work::default() };

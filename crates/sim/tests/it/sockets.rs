@@ -159,3 +159,26 @@ async fn two_hundred_streams_at_once_are_all_complete() {
     let served = told(&truth, 200).await;
     assert!(served.iter().all(|one| one.emissions.len() == 20));
 }
+
+#[tokio::test]
+async fn connections_beyond_the_most_are_reset_and_those_that_leave_make_room() {
+    let (running, _) = start("ttft_ms=1&itl_ms=1&connections=1");
+    let address = running.address();
+    let mut first = TcpStream::connect(address).await.unwrap();
+    let body = chat(1).to_string();
+    assert_eq!(ask(&mut first, CHAT, &[], &body).await.status, 200);
+    let mut second = TcpStream::connect(address).await.unwrap();
+    let turned_away = ask(&mut second, CHAT, &[], &body).await;
+    assert_eq!((turned_away.status, turned_away.broken.is_some()), (0, true));
+    drop(first);
+    // The server learns of it in its own time.
+    let admitted = async {
+        loop {
+            let mut third = TcpStream::connect(address).await.unwrap();
+            if ask(&mut third, CHAT, &[], &body).await.status == 200 {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), admitted).await.unwrap();
+}

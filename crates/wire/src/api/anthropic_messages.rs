@@ -142,6 +142,7 @@ impl Api for AnthropicMessages {
             stream: fields::flag(&body, "stream")?,
             continuous_usage: true,
             max_tokens: Some(max_tokens),
+            stop: fields::texts(&body, "stop_sequences")?,
             ..Asked::plain(fields::model(&body)?, prompt(&body)?, body)
         })
     }

@@ -142,6 +142,19 @@ pub(super) fn flag(fields: &Map<String, Value>, name: &str) -> Result<bool, Deco
     }
 }
 
+/// A field that is a string or a list of strings, and is empty where it is absent or null.
+pub(super) fn texts(fields: &Map<String, Value>, name: &str) -> Result<Vec<String>, DecodeError> {
+    let text = |value: &Value| match value {
+        Value::String(text) => Ok(text.clone()),
+        other => Err(wrong(name, "a string or a list of strings", other)),
+    };
+    match fields.get(name) {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::Array(values)) => values.iter().map(text).collect(),
+        Some(value) => Ok(vec![text(value)?]),
+    }
+}
+
 /// A field that is an object, and is empty where it is absent or null.
 pub(super) fn nested<'f>(
     fields: &'f Map<String, Value>,

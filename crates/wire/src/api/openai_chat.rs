@@ -7,12 +7,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use smallvec::SmallVec;
 
+use super::beside::{self, OfChat};
 use super::openai_request::Form;
 use super::openai_response::{Choice, Chunk, Null, Text, Whole, add, end};
 use super::{
     Api, Asked, DecodeError, EncodeError, Reply, SoFar, fields, openai_request, openai_response,
+    tools,
 };
-use crate::{Channel, Delta, Message, Piece, Prompt, Request};
+use crate::{Beside, Channel, Delta, Head, Message, Piece, Prompt, Request};
 
 /// `/v1/chat/completions`.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +48,9 @@ impl Api for OpenAiChat {
     }
 
     fn parse(&self, body: &[u8]) -> Result<Asked, DecodeError> {
-        openai_request::parse(body, messages)
+        let asked = openai_request::parse(body, messages)?;
+        let (tools, tool_choice) = tools::read(&asked.fields)?;
+        Ok(Asked { tools, tool_choice, ..asked })
     }
 
     fn id_prefix(&self) -> &'static str {
@@ -57,14 +61,18 @@ impl Api for OpenAiChat {
         if openai_response::write_end(delta, into) {
             return;
         }
-        let mut choices = streamed_choices(delta);
+        let choices = streamed_choices(delta);
         let counted = delta.usage.is_some_and(|usage| usage.completion_tokens > 0);
-        let opening = choices.is_empty() && !counted;
-        if opening {
-            choices.push(StreamedOut::opening());
+        if choices.is_empty() && !counted {
+            for index in 0..reply.choices {
+                let opening = [StreamedOut { index, ..StreamedOut::opening(delta) }];
+                Chunk::new(reply, OBJECT, &opening, delta.usage).opening().write(into);
+            }
+            return;
         }
-        let chunk = Chunk::new(reply, "chat.completion.chunk", &choices, delta.usage);
-        if opening { chunk.opening() } else { chunk }.write(into);
+        let chunk = Chunk::new(reply, OBJECT, &choices, delta.usage);
+        let ends = delta.finish_reason.is_some();
+        if ends { chunk.ending(reply) } else { chunk }.write(into);
     }
 
     fn whole(&self, reply: &Reply<'_>, delta: &Delta<'_>, into: &mut BytesMut) {
@@ -227,23 +235,30 @@ fn text<'d>(turn: &'d [Piece<'_>], channel: Channel) -> Option<&'d str> {
     turn.iter().find(|piece| piece.channel == channel).map(|piece| &*piece.text)
 }
 
-/// The calls of a turn. Which piece is a name and which arguments is not known any more: all are written as arguments.
-fn calls<'d>(turn: &'d [Piece<'_>]) -> Vec<CallOut<'d>> {
+/// The calls of a turn. Which piece is a name and which arguments is not known any more: all are written as arguments, the first with
+/// the head of the call that it opens.
+fn calls<'d>(turn: &'d [Piece<'_>], beside: Option<&'d Beside>) -> Vec<CallOut<'d>> {
+    let mut head = beside.and_then(|beside| beside.call.as_ref());
     let pieces = turn.iter().filter(|piece| piece.channel == Channel::ToolCall);
-    pieces
-        .map(|piece| CallOut {
-            index: 0,
-            r#type: "function",
-            function: FunctionOut { arguments: &piece.text },
-        })
-        .collect()
+    pieces.map(|piece| CallOut::new(&piece.text, head.take())).collect()
 }
 
 fn streamed_choices<'d>(delta: &'d Delta<'_>) -> SmallVec<[StreamedOut<'d>; 1]> {
-    let mut choices: SmallVec<[_; 1]> = turns(&delta.pieces).map(StreamedOut::new).collect();
+    let mut choices: SmallVec<[_; 1]> =
+        turns(&delta.pieces).map(|turn| StreamedOut::new(turn, delta)).collect();
+    if choices.is_empty()
+        && let Some(beside) = delta.beside.first()
+    {
+        // Tokens whose text is held back: vLLM sends an empty chunk.
+        let nothing = StreamedOut::new(&[], delta);
+        let logprobs = OfChat::of(beside);
+        choices.push(StreamedOut { index: beside.choice, logprobs, ..nothing });
+    }
     if let Some(reason) = &delta.finish_reason {
-        let last = choices.pop().unwrap_or_else(|| StreamedOut::new(&[]));
-        choices.push(StreamedOut { finish_reason: Some(reason), stop_reason: Some(()), ..last });
+        let last = choices.pop().unwrap_or_else(|| StreamedOut::new(&[], delta));
+        let beside = beside::of(delta, last.index);
+        let stop_reason = Some(beside.and_then(|beside| beside.stop_reason.as_deref()));
+        choices.push(StreamedOut { finish_reason: Some(reason), stop_reason, ..last });
     }
     choices
 }
@@ -252,35 +267,37 @@ fn streamed_choices<'d>(delta: &'d Delta<'_>) -> SmallVec<[StreamedOut<'d>; 1]> 
 struct StreamedOut<'d> {
     index: u32,
     delta: DeltaOut<'d>,
-    logprobs: Null,
+    logprobs: Option<OfChat<'d>>,
     finish_reason: Option<&'d str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    stop_reason: Option<Null>,
+    stop_reason: Option<Option<&'d str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     token_ids: Option<Null>,
 }
 
 impl<'d> StreamedOut<'d> {
-    fn new(turn: &'d [Piece<'_>]) -> Self {
+    fn new(turn: &'d [Piece<'_>], delta: &'d Delta<'_>) -> Self {
         let content = text(turn, Channel::Content).or(turn.is_empty().then_some(""));
+        let index = turn.first().map_or(0, |piece| piece.choice);
+        let beside = beside::of(delta, index).filter(|_| !turn.is_empty());
         Self {
-            index: turn.first().map_or(0, |piece| piece.choice),
+            index,
             delta: DeltaOut {
                 role: None,
                 content,
                 reasoning: text(turn, Channel::Reasoning),
                 refusal: text(turn, Channel::Refusal),
-                tool_calls: calls(turn),
+                tool_calls: calls(turn, beside),
             },
-            logprobs: (),
+            logprobs: beside.and_then(OfChat::of),
             finish_reason: None,
             stop_reason: None,
             token_ids: Some(()),
         }
     }
 
-    fn opening() -> Self {
-        let nothing = Self::new(&[]);
+    fn opening(delta: &'d Delta<'_>) -> Self {
+        let nothing = Self::new(&[], delta);
         let delta = DeltaOut { role: Some("assistant"), ..nothing.delta };
         Self { delta, token_ids: None, ..nothing }
     }
@@ -300,46 +317,72 @@ struct DeltaOut<'d> {
     tool_calls: Vec<CallOut<'d>>,
 }
 
+/// A call, or more of its arguments. Its place is told in streams only.
 #[derive(Serialize)]
 struct CallOut<'d> {
-    index: u32,
-    r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'d str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r#type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<u32>,
     function: FunctionOut<'d>,
 }
 
 #[derive(Serialize)]
 struct FunctionOut<'d> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'d str>,
     arguments: &'d str,
+}
+
+impl<'d> CallOut<'d> {
+    fn new(arguments: &'d str, head: Option<&'d Head>) -> Self {
+        Self {
+            id: head.map(|head| head.id.as_str()),
+            r#type: head.map(|_| "function"),
+            index: Some(0),
+            function: FunctionOut { name: head.map(|head| head.name.as_str()), arguments },
+        }
+    }
+
+    fn whole(self) -> Self {
+        Self { index: None, r#type: Some("function"), ..self }
+    }
 }
 
 #[derive(Serialize)]
 struct WholeOut<'d> {
     index: u32,
     message: MessageOut<'d>,
-    logprobs: Null,
+    logprobs: Option<OfChat<'d>>,
     finish_reason: Option<&'d str>,
-    stop_reason: Null,
+    stop_reason: Option<&'d str>,
     token_ids: Null,
     routed_experts: Null,
 }
 
 impl<'d> WholeOut<'d> {
     fn new(turn: &'d [Piece<'_>], delta: &'d Delta<'_>) -> Self {
+        let index = turn.first().map_or(0, |piece| piece.choice);
+        let beside = beside::of(delta, index);
+        let forced = beside.and_then(|beside| beside.call.as_ref()).is_some_and(|head| head.forced);
+        let empty = (turn.is_empty() || forced).then_some("");
         Self {
-            index: turn.first().map_or(0, |piece| piece.choice),
+            index,
             message: MessageOut {
                 role: "assistant",
-                content: text(turn, Channel::Content).or(turn.is_empty().then_some("")),
+                content: text(turn, Channel::Content).or(empty),
                 refusal: text(turn, Channel::Refusal),
                 annotations: (),
                 audio: (),
                 function_call: (),
-                tool_calls: calls(turn),
+                tool_calls: calls(turn, beside).into_iter().map(CallOut::whole).collect(),
                 reasoning: text(turn, Channel::Reasoning),
             },
-            logprobs: (),
-            finish_reason: delta.finish_reason.as_deref(),
-            stop_reason: (),
+            logprobs: beside.and_then(OfChat::of),
+            finish_reason: beside::finish_reason(beside, delta),
+            stop_reason: beside.and_then(|beside| beside.stop_reason.as_deref()),
             token_ids: (),
             routed_experts: (),
         }
@@ -358,6 +401,8 @@ struct MessageOut<'d> {
     tool_calls: Vec<CallOut<'d>>,
     reasoning: Option<&'d str>,
 }
+
+const OBJECT: &str = "chat.completion.chunk";
 
 #[cfg(test)]
 mod tests {
@@ -744,7 +789,6 @@ mod tests {
             complaint(r#"{"messages":[],"stream":"yes"}"#),
             "stream: expected true or false, got a string"
         );
-        assert_eq!(complaint(r#"{"messages":[],"n":0}"#), "n: expected at least 1");
         assert_eq!(
             complaint(r#"{"messages":[],"stream_options":{"include_usage":true}}"#),
             "stream_options can only be given with stream=true"

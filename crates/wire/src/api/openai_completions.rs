@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use smallvec::SmallVec;
 
+use super::beside::{self, OfCompletion};
 use super::openai_request::Form;
 use super::openai_response::{Choice, Chunk, Null, Text, Whole, add, end};
 use super::{
@@ -70,12 +71,23 @@ impl Api for OpenAiCompletions {
         if openai_response::write_end(delta, into) || *delta == Delta::default() {
             return;
         }
-        let mut choices: SmallVec<[_; 1]> = delta.pieces.iter().map(StreamedOut::new).collect();
-        if let Some(reason) = &delta.finish_reason {
-            let last = choices.pop().unwrap_or_else(|| StreamedOut::new(&NOTHING));
-            choices.push(StreamedOut { finish_reason: Some(reason), ..last });
+        let told = |piece| StreamedOut::new(piece, delta);
+        let mut choices: SmallVec<[_; 1]> = delta.pieces.iter().map(told).collect();
+        if choices.is_empty()
+            && let Some(beside) = delta.beside.first()
+        {
+            let nothing = StreamedOut::new(&NOTHING, delta);
+            choices.push(StreamedOut { index: beside.choice, ..nothing });
         }
-        Chunk::new(reply, OBJECT, &choices, delta.usage).write(into);
+        let ends = delta.finish_reason.is_some();
+        if let Some(reason) = &delta.finish_reason {
+            let last = choices.pop().unwrap_or_else(|| StreamedOut::new(&NOTHING, delta));
+            let beside = beside::of(delta, last.index);
+            let stop_reason = beside.and_then(|beside| beside.stop_reason.as_deref());
+            choices.push(StreamedOut { finish_reason: Some(reason), stop_reason, ..last });
+        }
+        let chunk = Chunk::new(reply, OBJECT, &choices, delta.usage);
+        if ends { chunk.ending(reply) } else { chunk }.write(into);
     }
 
     fn whole(&self, reply: &Reply<'_>, delta: &Delta<'_>, into: &mut BytesMut) {
@@ -136,21 +148,21 @@ impl<'e> Choice<'e> for TextChoice<'e> {
 struct StreamedOut<'d> {
     index: u32,
     text: &'d str,
-    logprobs: Null,
+    logprobs: Option<OfCompletion<'d>>,
     finish_reason: Option<&'d str>,
-    stop_reason: Null,
+    stop_reason: Option<&'d str>,
     prompt_token_ids: Null,
     token_ids: Null,
 }
 
 impl<'d> StreamedOut<'d> {
-    fn new(piece: &'d Piece<'_>) -> Self {
+    fn new(piece: &'d Piece<'_>, delta: &'d Delta<'_>) -> Self {
         Self {
             index: piece.choice,
             text: &piece.text,
-            logprobs: (),
+            logprobs: beside::of(delta, piece.choice).and_then(OfCompletion::of),
             finish_reason: None,
-            stop_reason: (),
+            stop_reason: None,
             prompt_token_ids: (),
             token_ids: (),
         }
@@ -161,9 +173,9 @@ impl<'d> StreamedOut<'d> {
 struct WholeOut<'d> {
     index: u32,
     text: &'d str,
-    logprobs: Null,
+    logprobs: Option<OfCompletion<'d>>,
     finish_reason: Option<&'d str>,
-    stop_reason: Null,
+    stop_reason: Option<&'d str>,
     token_ids: Null,
     prompt_logprobs: Null,
     prompt_token_ids: Null,
@@ -172,12 +184,13 @@ struct WholeOut<'d> {
 
 impl<'d> WholeOut<'d> {
     fn new(piece: &'d Piece<'_>, delta: &'d Delta<'_>) -> Self {
+        let beside = beside::of(delta, piece.choice);
         Self {
             index: piece.choice,
             text: &piece.text,
-            logprobs: (),
-            finish_reason: delta.finish_reason.as_deref(),
-            stop_reason: (),
+            logprobs: beside.and_then(OfCompletion::of),
+            finish_reason: beside::finish_reason(beside, delta),
+            stop_reason: beside.and_then(|beside| beside.stop_reason.as_deref()),
             token_ids: (),
             prompt_logprobs: (),
             prompt_token_ids: (),

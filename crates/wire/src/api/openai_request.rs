@@ -5,8 +5,8 @@
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::fields::{count, flag, model, wrong};
-use super::{Asked, DecodeError};
+use super::fields::{count, flag, model, texts, wrong};
+use super::{Asked, DecodeError, ToolChoice};
 use crate::{LimitName, Options, Prompt, Request};
 
 /// Which of the two it is.
@@ -84,10 +84,6 @@ pub(super) fn parse(
         Some(max) => Some(max),
         None => count(&fields, "max_tokens")?,
     };
-    let n = count(&fields, "n")?.unwrap_or(1);
-    if n == 0 {
-        return Err(DecodeError::Field("n: expected at least 1".into()));
-    }
     Ok(Asked {
         model,
         prompt: prompt(&fields)?,
@@ -97,9 +93,33 @@ pub(super) fn parse(
         max_tokens,
         min_tokens: count(&fields, "min_tokens")?,
         ignore_eos: flag(&fields, "ignore_eos")?,
-        n,
+        n: count(&fields, "n")?.unwrap_or(1),
+        stop: texts(&fields, "stop")?,
+        keep_stop: flag(&fields, "include_stop_str_in_output")?,
+        logprobs: logprobs(&fields)?,
+        tools: Vec::new(),
+        tool_choice: ToolChoice::None,
         fields,
     })
+}
+
+/// How many of the likeliest tokens are asked for at each place, if any are: a chat says in two fields what a completion says in one.
+fn logprobs(fields: &Map<String, Value>) -> Result<Option<u32>, DecodeError> {
+    let top = |name: &str| match fields.get(name).and_then(Value::as_i64) {
+        Some(-1) => Ok(Some(u32::MAX)),
+        Some(..-1) => Err(DecodeError::Field(format!("`{name}` must be a positive value or -1."))),
+        _ => count(fields, name),
+    };
+    match fields.get("logprobs") {
+        Some(Value::Number(_)) => top("logprobs"),
+        _ if flag(fields, "logprobs")? => Ok(Some(top("top_logprobs")?.unwrap_or(0))),
+        _ => match top("top_logprobs")? {
+            Some(1..) => Err(DecodeError::Field(
+                "when using `top_logprobs`, `logprobs` must be set to true.".into(),
+            )),
+            _ => Ok(None),
+        },
+    }
 }
 
 /// The fields that the options ask for.

@@ -247,6 +247,12 @@ impl<'a, C: Serialize> Chunk<'a, C> {
         }
     }
 
+    /// The same as an event that ends a choice: it is the last, and signed, unless one of usage follows.
+    pub(super) fn ending(self, reply: &Reply<'_>) -> Self {
+        let signed = (!reply.usage_follows).then_some(FINGERPRINT);
+        Self { system_fingerprint: self.system_fingerprint.or(signed), ..self }
+    }
+
     /// The same as the opening event of a chat.
     pub(super) fn opening(self) -> Self {
         Self { prompt_token_ids: Some(()), prompt_text: Some(()), ..self }

@@ -90,6 +90,7 @@ impl Api for SglangGenerate {
             max_tokens: fields::count(sampling, "max_new_tokens")?,
             min_tokens: fields::count(sampling, "min_new_tokens")?,
             ignore_eos: fields::flag(sampling, "ignore_eos")?,
+            stop: fields::texts(sampling, "stop")?,
             ..Asked::plain(fields::model(&body)?, prompt(&body)?, body)
         })
     }

@@ -110,6 +110,7 @@ impl Api for TgiGenerate {
             stream: true,
             continuous_usage: true,
             max_tokens: fields::count(parameters, "max_new_tokens")?,
+            stop: fields::texts(parameters, "stop")?,
             ..Asked::plain(fields::model(&body)?, Prompt::Text(inputs), body)
         })
     }

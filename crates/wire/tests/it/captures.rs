@@ -248,7 +248,13 @@ fn what_is_written_with_names_has_vllms_events_and_fields_in_vllms_order() {
         [(&OpenAiResponses as &dyn Api, RESPONSES), (&AnthropicMessages, ANTHROPIC)]
     {
         let (mut written, mut so_far) = (BytesMut::new(), SoFar::default());
-        let reply = Reply { id: "resp_1", model: "tiny-qwen", created: 1_795_343_082 };
+        let reply = Reply {
+            id: "resp_1",
+            model: "tiny-qwen",
+            created: 1_795_343_082,
+            usage_follows: true,
+            choices: 1,
+        };
         let deltas = named_deltas(api, capture);
         let pieces = deltas.iter().filter(|delta| !delta.pieces.is_empty());
         // As the simulator tells it: an opening, the output, its reason and its usage, the end.
@@ -324,5 +330,7 @@ fn reply(json: &str) -> Reply<'_> {
         id: text("\"id\":\""),
         model: text("\"model\":\""),
         created: text("\"created\":").parse().expect("seconds"),
+        usage_follows: true,
+        choices: 1,
     }
 }

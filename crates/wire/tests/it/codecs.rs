@@ -16,7 +16,8 @@ use tokometer_wire::{
 
 use crate::decode;
 
-const REPLY: Reply<'_> = Reply { id: "id-\"1\"", model: "a/b", created: 7 };
+const REPLY: Reply<'_> =
+    Reply { id: "id-\"1\"", model: "a/b", created: 7, usage_follows: true, choices: 1 };
 
 fn api() -> impl Strategy<Value = &'static dyn Api> {
     select(APIS)
@@ -286,6 +287,7 @@ fn owned(delta: Delta<'_>) -> Delta<'static> {
         finish_reason: delta.finish_reason.map(own),
         error: delta.error.map(own),
         done: delta.done,
+        beside: &[],
     }
 }
 

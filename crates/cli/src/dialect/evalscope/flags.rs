@@ -34,7 +34,7 @@ pub(crate) struct Flags {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Target")]
 pub(super) struct TargetFlags {
-    /// The endpoint. A path that ends in no endpoint is completed. `sim://?ttft_ms=200&itl_ms=20` starts a simulator
+    /// The endpoint. A path that ends in no endpoint is completed. `sim://?ttft_ms=200&itl_ms=20` starts a simulator, `sim://h100-llama-3.1-8b` one with engines
     #[arg(long, default_value = "http://127.0.0.1:8877/v1/chat/completions")]
     pub(super) url: String,
     /// The model to name in requests; without it the server is asked

@@ -39,7 +39,7 @@ pub(crate) struct Flags {
 pub(super) struct TargetFlags {
     #[arg(long, value_name = "NAME", default_value = "openai", help = super::backends::help())]
     pub(super) backend: String,
-    /// The server, in place of --host and --port: `http://gateway:9000`. `sim://?ttft_ms=200&itl_ms=20` starts a simulator
+    /// The server, in place of --host and --port: `http://gateway:9000`. `sim://?ttft_ms=200&itl_ms=20` starts a simulator, `sim://h100-llama-3.1-8b` one with engines
     #[arg(long, value_name = "URL")]
     pub(super) base_url: Option<String>,
     /// The server's name or address

@@ -1,0 +1,270 @@
+//! The model without sockets and without waiting: what a deployment does with a load, thousands of times faster than it would take.
+//!
+//! Time is virtual: it leaps from one happening to the next. Deliberately makes no figures of what happened: that is for whoever
+//! asked, with the definitions that measured runs have, over the [`log`](Forecast::log) that a client would have written.
+
+mod log;
+mod workload;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::{Deployment, Event, Finish, Fleet, Job};
+
+pub use workload::{MOST_TOKENS, Prefixes, Tokens, Workload};
+
+/// One request of a load.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Tokens of the prompt.
+    pub prompt_tokens: u32,
+    /// Tokens of the output.
+    pub output_tokens: u32,
+    /// The chain of hashes of prompt and output ([`chain`](crate::chain)). Empty where no two prompts have anything in common.
+    pub chain: Arc<[u64]>,
+}
+
+/// When requests arrive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Arrivals {
+    /// At moments of their own, one for each request, in order.
+    At(Vec<Duration>),
+    /// As many at once as are in flight, and another whenever one has ended.
+    InFlight(usize),
+}
+
+/// What is kept of the emissions of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Every one.
+    Every,
+    /// The first and the last, all tokens after the first counted in the last: enough for what happens to a request as a whole, and
+    /// hundreds of times less to keep. Gaps between emissions are lost.
+    Ends,
+}
+
+/// What happened to one request. Moments are lengths of time since the load began.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// When it arrived.
+    pub arrival: Duration,
+    /// When the first step with it began. `None` if none ever did: there was never room for it.
+    pub scheduled: Option<Duration>,
+    /// Which replica had it.
+    pub replica: u32,
+    /// Tokens of its prompt that the prefix cache had.
+    pub cached: u32,
+    /// How often it lost its blocks.
+    pub preemptions: u32,
+    /// When which tokens left, in order.
+    pub emissions: Vec<(Duration, u32)>,
+    /// When the last of its tokens left. `None` if it never ended.
+    pub ended: Option<Duration>,
+}
+
+/// What happened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Forecast {
+    /// To each request, in the order in which they were given.
+    pub outcomes: Vec<Outcome>,
+    /// Steps of all replicas.
+    pub steps: u64,
+    /// How long steps took, all replicas together.
+    pub busy: Duration,
+}
+
+/// What `deployment` does with `requests`, which arrive as `arrivals` has it. `seed` is the root of all draws.
+pub fn run(
+    deployment: &Deployment,
+    requests: &[Request],
+    arrivals: &Arrivals,
+    seed: u64,
+) -> Forecast {
+    run_keeping(deployment, requests, arrivals, seed, Keep::Every)
+}
+
+/// As [`run`], with only so much kept of what left the engines.
+pub fn run_keeping(
+    deployment: &Deployment,
+    requests: &[Request],
+    arrivals: &Arrivals,
+    seed: u64,
+    keep: Keep,
+) -> Forecast {
+    let mut course = Course {
+        fleet: Fleet::new(deployment.clone(), seed),
+        requests,
+        keep,
+        under_way: 0,
+        forecast: Forecast::default(),
+    };
+    course.forecast.outcomes.reserve(requests.len());
+    match arrivals {
+        Arrivals::At(moments) => course.open(moments),
+        Arrivals::InFlight(most) => course.closed(*most),
+    }
+    course.forecast
+}
+
+impl Forecast {
+    /// The mean number of requests that had arrived and not ended, from one moment to another. 0 if that is no time at all.
+    pub fn present(&self, from: Duration, to: Duration) -> f64 {
+        let stay = |outcome: &Outcome| (outcome.arrival, outcome.ended);
+        mean_number(self.outcomes.iter().map(stay), from, to)
+    }
+
+    /// The mean number of requests that had arrived and were in no step yet, from one moment to another. 0 if that is no time at all.
+    pub fn waiting(&self, from: Duration, to: Duration) -> f64 {
+        let wait = |outcome: &Outcome| (outcome.arrival, outcome.scheduled);
+        mean_number(self.outcomes.iter().map(wait), from, to)
+    }
+
+    /// When the last request ended.
+    pub fn end(&self) -> Duration {
+        self.outcomes.iter().filter_map(|outcome| outcome.ended).max().unwrap_or_default()
+    }
+}
+
+/// The mean number of stays that last at a moment between two; a stay without an end lasts for ever.
+fn mean_number(
+    stays: impl Iterator<Item = (Duration, Option<Duration>)>,
+    from: Duration,
+    to: Duration,
+) -> f64 {
+    let length = to.saturating_sub(from).as_secs_f64();
+    if length <= 0.0 {
+        return 0.0;
+    }
+    let within = |(begin, end): (Duration, Option<Duration>)| {
+        end.unwrap_or(to).min(to).saturating_sub(begin.max(from)).as_secs_f64()
+    };
+    stays.map(within).sum::<f64>() / length
+}
+
+/// A load under way.
+struct Course<'r> {
+    fleet: Fleet,
+    requests: &'r [Request],
+    keep: Keep,
+    under_way: usize,
+    forecast: Forecast,
+}
+
+impl Course<'_> {
+    fn open(&mut self, moments: &[Duration]) {
+        for at in moments.iter().take(self.requests.len()) {
+            // What happens at the very moment of an arrival happens after it.
+            while let Some(next) = self.fleet.next().filter(|next| next < at) {
+                self.advance(next);
+            }
+            self.begin(*at);
+        }
+        while let Some(next) = self.fleet.next() {
+            self.advance(next);
+        }
+    }
+
+    fn closed(&mut self, most: usize) {
+        for _ in 0..most.min(self.requests.len()) {
+            self.begin(Duration::ZERO);
+        }
+        while let Some(next) = self.fleet.next() {
+            let left = self.requests.len() - self.forecast.outcomes.len();
+            for _ in 0..self.advance(next).min(left) {
+                self.begin(next);
+            }
+        }
+    }
+
+    fn begin(&mut self, at: Duration) {
+        let index = self.forecast.outcomes.len();
+        let request = &self.requests[index];
+        let ticket = self.fleet.submit(
+            at,
+            Job {
+                request: index as u64,
+                choice: 0,
+                prompt_tokens: request.prompt_tokens,
+                output_tokens: request.output_tokens,
+                finish: Finish::Length,
+                priority: 0,
+                chain: Arc::clone(&request.chain),
+            },
+        );
+        // A fleet of one's own hands its tickets out in order, from 0: they are places among the outcomes.
+        debug_assert_eq!(ticket.0, index as u64);
+        let emissions = Vec::with_capacity(match self.keep {
+            Keep::Every => request.output_tokens as usize,
+            Keep::Ends => 2,
+        });
+        self.forecast.outcomes.push(Outcome { arrival: at, emissions, ..Outcome::default() });
+        self.under_way += 1;
+    }
+
+    /// Goes on to `now`, and says how many requests ended.
+    fn advance(&mut self, now: Duration) -> usize {
+        let Self { fleet, keep, forecast, under_way, .. } = self;
+        let mut ended = 0;
+        fleet.advance(now, &mut |event| match event {
+            Event::Scheduled { ticket, at, replica, cached } => {
+                let outcome = &mut forecast.outcomes[ticket.0 as usize];
+                (outcome.scheduled, outcome.replica, outcome.cached) = (Some(at), replica, cached);
+            }
+            Event::Emitted { ticket, emission } => {
+                let outcome = &mut forecast.outcomes[ticket.0 as usize];
+                match outcome.emissions.as_mut_slice() {
+                    [_, last] if *keep == Keep::Ends => {
+                        *last = (emission.at, last.1 + emission.tokens);
+                    }
+                    _ => outcome.emissions.push((emission.at, emission.tokens)),
+                }
+                if emission.finish.is_some() {
+                    outcome.ended = Some(emission.at);
+                    ended += 1;
+                }
+            }
+            Event::Preempted { ticket, .. } => {
+                forecast.outcomes[ticket.0 as usize].preemptions += 1;
+            }
+            Event::Stepped { began, at, .. } => {
+                forecast.steps += 1;
+                forecast.busy += at - began;
+            }
+        });
+        *under_way -= ended;
+        ended
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn stayed(arrival: u32, scheduled: Option<u32>, ended: Option<u32>) -> Outcome {
+        Outcome {
+            arrival: SECOND * arrival,
+            scheduled: scheduled.map(|at| SECOND * at),
+            ended: ended.map(|at| SECOND * at),
+            ..Outcome::default()
+        }
+    }
+
+    #[test]
+    fn requests_are_present_from_their_arrival_to_their_end_and_wait_until_their_first_step() {
+        let forecast = Forecast {
+            outcomes: vec![
+                stayed(0, Some(0), Some(4)),
+                stayed(1, Some(3), Some(9)),
+                stayed(2, None, None),
+            ],
+            ..Forecast::default()
+        };
+        assert_eq!(forecast.present(SECOND * 2, SECOND * 4), 3.0);
+        assert_eq!(forecast.present(SECOND * 4, SECOND * 10), 11.0 / 6.0);
+        assert_eq!(forecast.waiting(Duration::ZERO, SECOND * 4), 1.0);
+        assert_eq!(forecast.waiting(SECOND, SECOND), 0.0);
+        assert_eq!(forecast.end(), SECOND * 9);
+    }
+}
