@@ -71,7 +71,7 @@ struct Shape {
 struct Served {
     request_id: String,
     arrival: u64,
-    emissions: Vec<(u64, u32)>,
+    emissions: Vec<(u64, u32, u64)>,
 }
 
 /// What a measurement showed.
@@ -213,7 +213,7 @@ fn compare(log: &RunLog, truth: &[Served], code: i32) -> Result<Measured, Failed
             truth.get(record.request_id.as_str()).ok_or("a request is not in the truth")?;
         let moments: Vec<u64> = record.chunks.iter().map(|chunk| chunk.at.as_nanos()).collect();
         let emitted: Vec<u64> =
-            served.emissions.iter().filter(|(_, n)| *n > 0).map(|(at, _)| *at).collect();
+            served.emissions.iter().filter(|(_, n, _)| *n > 0).map(|(at, ..)| *at).collect();
         if moments.len() != emitted.len() {
             let (ours, theirs) = (moments.len(), emitted.len());
             return Err(

@@ -29,7 +29,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failed> {
             let live = live::Live::begin()?;
             compare(&|document, row| live.run(document, row))
         }
-        ["--calibrate"] => calibrate(),
+        ["--calibrate"] => calibrate(DOCUMENTS.iter()),
+        ["--calibrate", preset] => {
+            let known = DOCUMENTS.iter().filter(|document| document.preset == preset);
+            calibrate(known)
+        }
         _ => Err(USAGE.into()),
     }
 }
@@ -210,8 +214,8 @@ fn load(row: &Row) -> Load {
 }
 
 /// Seeks the coefficients of each document's preset, and prints the preset with them.
-fn calibrate() -> Result<(), Failed> {
-    for document in DOCUMENTS {
+fn calibrate<'a>(documents: impl Iterator<Item = &'a Document>) -> Result<(), Failed> {
+    for document in documents {
         let preset = hardware::named(document.preset)?;
         let mut begin = preset.deployed(document.preset)?.deployment;
         for coefficient in Coefficient::ALL {
@@ -256,7 +260,7 @@ const ROUNDING: f64 = 5e-3;
 /// Where noise comes from, if a preset has any.
 const SEED: u64 = 42;
 
-const USAGE: &str = "usage: cargo xtask documents [--live | --calibrate]; seeking takes minutes, and seconds with \
+const USAGE: &str = "usage: cargo xtask documents [--live | --calibrate [PRESET]]; seeking takes minutes, and seconds with \
                      cargo run --release --package xtask -- documents --calibrate";
 
 #[cfg(test)]

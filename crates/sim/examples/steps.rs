@@ -5,12 +5,12 @@
 //! ```
 
 #![expect(clippy::print_stdout, reason = "the table is what this program is for")]
-#![expect(clippy::disallowed_types, reason = "what is measured is this program, not the model")]
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use tokio::time::Instant;
 use tokometer_sim::forecast::{Arrivals, Request, run};
 use tokometer_sim::{
     Deployment, Engine, Frontend, Linear, Policy, Routing, Speculation, StepTime, chain,

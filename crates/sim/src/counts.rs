@@ -3,8 +3,9 @@
 //! Names, labels, buckets and definitions are those of vLLM 0.32. Everything is told moments from outside, as lengths of time since
 //! the server's start, and nothing here knows a clock; what the process itself takes is read from the system when a page is asked for.
 //!
-//! **Hot path**: counting an emission is a handful of relaxed atomic additions, some 30 ns. There are locks where something happens once per
-//! HTTP request, or once per step in which a request begins. Deliberately decides nothing: who is told what, and when, is for `server`.
+//! **Hot path**: counting an emission is a handful of relaxed atomic additions, some 30 ns. There are locks where something happens
+//! once per HTTP request, or once per step in which a request begins. Deliberately decides nothing: who is told what, and when, is
+//! for `server`.
 
 mod config;
 mod engine;

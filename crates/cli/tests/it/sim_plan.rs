@@ -30,7 +30,7 @@ fn a_plan_tells_what_each_number_of_replicas_carries_and_draws_it() {
     ] {
         assert!(ended.stdout.contains(words), "{words}\n{}", ended.stdout);
     }
-    assert!(ended.stderr.contains("of service simulated in"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("of service simulated ("), "{}", ended.stderr);
     for name in ["outputs/plan-h100-llama-3.1-8b.svg", "outputs/plan-h100-llama-3.1-8b.png"] {
         assert!(ended.stderr.contains(&format!("figure: {name}")), "{}", ended.stderr);
         assert!(place.path().join(name).metadata().unwrap().len() > 1_000);
@@ -117,6 +117,6 @@ fn what_cannot_be_planned_is_refused_before_any_trial() {
         let ended = place.run(&format!("sim plan {flags}"));
         assert!([1, 2].contains(&ended.code), "{flags}: {}{}", ended.stdout, ended.stderr);
         assert!(ended.stderr.contains(why), "{flags}: {}", ended.stderr);
-        assert!(!ended.stderr.contains("simulated in"), "{flags}: {}", ended.stderr);
+        assert!(!ended.stderr.contains("of service simulated"), "{flags}: {}", ended.stderr);
     }
 }

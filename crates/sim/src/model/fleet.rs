@@ -222,7 +222,8 @@ impl Fleet {
 
     /// Forgets what the prefix caches hold: in each replica of which no block is in use. Whether that was so in all of them.
     pub fn reset_prefix_cache(&mut self) -> bool {
-        self.replicas.iter_mut().fold(true, |all, replica| replica.reset_prefix_cache() && all)
+        let emptied = self.replicas.iter_mut().map(Replica::reset_prefix_cache);
+        emptied.filter(|emptied| !emptied).count() == 0
     }
 
     /// What happens at one moment: steps end, requests find their replicas, steps begin.

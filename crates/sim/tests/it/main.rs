@@ -8,6 +8,7 @@ mod apis;
 mod client;
 mod endpoints;
 mod faults;
+mod fleet;
 mod limits;
 mod model;
 mod moments;

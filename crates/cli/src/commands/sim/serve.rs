@@ -38,12 +38,6 @@ pub(crate) struct Arguments {
     /// A file for the moment of every emission
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
-    /// Do not tell on stderr every ten seconds what it does (every VLLM_LOG_STATS_INTERVAL seconds, if that is set)
-    #[arg(long)]
-    disable_log_stats: bool,
-    /// Tell of all engines in one line
-    #[arg(long, conflicts_with = "disable_log_stats")]
-    aggregate_engine_logging: bool,
     #[command(flatten)]
     flags: flags::Flags,
 }
@@ -69,10 +63,10 @@ pub(crate) fn serve(arguments: &Arguments) -> Result<Exit, Trouble> {
         check_writable(truth)?;
     }
     let truth = arguments.truth.clone();
-    let running = match arguments.disable_log_stats {
+    let running = match arguments.flags.disable_log_stats {
         true => simulator::start(options, tokenizer, address, truth),
         false => {
-            let log = (log_interval()?, arguments.aggregate_engine_logging);
+            let log = (log_interval()?, arguments.flags.aggregate_engine_logging);
             simulator::start_logging(options, tokenizer, address, truth, log)
         }
     };

@@ -137,6 +137,24 @@ fn by_priority_the_least_urgent_loses_its_blocks_wherever_it_stands() {
 }
 
 #[test]
+fn what_the_loser_had_of_the_step_is_had_by_those_behind_it() {
+    let mut deployment = tight();
+    deployment.engine.policy = Policy::Priority;
+    deployment.engine.max_num_batched_tokens = count(3);
+    // Steps 1 to 7 compute the first's prompt, 7 to 9 the second's, and 9 a token of the third's: all eight blocks are in use. In the
+    // tenth the second wants another one, and has it from the first, whose token of three goes to the third.
+    let load = [
+        at(0, Job { priority: 9, ..job(0, 20, 5) }),
+        at(1, Job { priority: 5, ..job(1, 4, 5) }),
+        at(7000, Job { priority: 1, ..job(2, 4, 1) }),
+    ];
+    let events = run(deployment, &load);
+    assert_eq!(preempted(&events), [0]);
+    let tenth = batches(&events)[9];
+    assert_eq!((tenth.requests, tenth.decode_tokens, tenth.prefill_tokens), (2, 1, 2));
+}
+
+#[test]
 fn who_waits_is_not_admitted_in_a_step_in_which_somebody_lost_its_blocks() {
     let mut deployment = tight();
     deployment.engine.max_num_seqs = count(2);

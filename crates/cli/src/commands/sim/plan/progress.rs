@@ -24,6 +24,8 @@ pub(super) struct Progress<'a> {
     requests: AtomicU64,
     /// Milliseconds of the service's time.
     simulated: AtomicU64,
+    /// The same, times the engines that worked in it.
+    worked: AtomicU64,
     bar: OnceLock<ProgressBar>,
     /// How many plain lines were due by now.
     said: AtomicU64,
@@ -40,6 +42,7 @@ impl<'a> Progress<'a> {
             trials: AtomicU64::new(0),
             requests: AtomicU64::new(0),
             simulated: AtomicU64::new(0),
+            worked: AtomicU64::new(0),
             bar: OnceLock::new(),
             said: AtomicU64::new(0),
         }
@@ -49,7 +52,9 @@ impl<'a> Progress<'a> {
     pub(super) fn tried(&self, trial: &Trial) {
         self.trials.fetch_add(1, Ordering::Relaxed);
         self.requests.fetch_add(trial.requests, Ordering::Relaxed);
-        self.simulated.fetch_add((trial.lasted * 1e3) as u64, Ordering::Relaxed);
+        let lasted = (trial.lasted * 1e3) as u64;
+        self.simulated.fetch_add(lasted, Ordering::Relaxed);
+        self.worked.fetch_add(lasted * u64::from(trial.replicas), Ordering::Relaxed);
         let elapsed = now().saturating_sub(self.began);
         if elapsed < UNSEEN {
             return;
@@ -89,6 +94,7 @@ impl<'a> Progress<'a> {
             trials: self.trials.load(Ordering::Relaxed),
             requests: self.requests.load(Ordering::Relaxed),
             simulated: self.simulated.load(Ordering::Relaxed) as f64 / 1e3,
+            worked: self.worked.load(Ordering::Relaxed) as f64 / 1e3,
             elapsed: elapsed.as_secs_f64(),
         }
     }
@@ -105,17 +111,19 @@ struct SoFar {
     trials: u64,
     requests: u64,
     simulated: f64,
+    worked: f64,
     elapsed: f64,
 }
 
 impl fmt::Display for SoFar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { trials, requests, simulated, elapsed } = self;
+        let Self { trials, requests, simulated, worked, elapsed } = self;
         write!(
             f,
-            "{} requests in {trials} trials: {} of service simulated in {elapsed:.1} s",
+            "{} requests in {trials} trials: {} of service simulated ({} of engines) in {elapsed:.1} s",
             grouped(*requests),
             long(*simulated),
+            long(*worked),
         )?;
         match simulated / elapsed {
             times if times.is_finite() && times >= 10.0 => {
@@ -166,12 +174,18 @@ mod tests {
 
     #[test]
     fn what_trials_came_to_is_told_in_a_line() {
-        let told = SoFar { trials: 12, requests: 24_000, simulated: 5_400.0, elapsed: 1.5 };
+        let told = SoFar {
+            trials: 12,
+            requests: 24_000,
+            simulated: 5_400.0,
+            worked: 21_600.0,
+            elapsed: 1.5,
+        };
         assert_eq!(
             told.to_string(),
-            "24,000 requests in 12 trials: 90 min of service simulated in 1.5 s, 3,600 times as fast as it would take"
+            "24,000 requests in 12 trials: 90 min of service simulated (6.0 h of engines) in 1.5 s, 3,600 times as fast as it would take"
         );
-        let told = SoFar { trials: 1, requests: 10, simulated: 1.0, elapsed: 0.0 };
+        let told = SoFar { trials: 1, requests: 10, simulated: 1.0, worked: 1.0, elapsed: 0.0 };
         assert!(told.to_string().ends_with("in 0.0 s"), "{told}");
     }
 }

@@ -294,7 +294,7 @@ impl Requests {
 pub(super) const LONG: f64 = 10.0;
 
 /// How many times as long as a request in steps it must last where it seems that requests pile up, but not by much.
-const SURE: f64 = 40.0;
+const SURE: f64 = 20.0;
 
 /// From how many times what is taken for chance on requests pile up for certain.
 const CERTAIN: f64 = 4.0;
