@@ -131,7 +131,10 @@ fn lines<'a>(row: &'a Row, run: &Run<'_>) -> Vec<Line<'a>> {
         })
         .collect();
     // In virtual time only those that were served are offered, and the share says nothing.
-    if let Some(share) = SUCCESS_RATE.figure(run).filter(|_| row.served < row.number && run.measured.len() == row.number) {
+    if let Some(share) = SUCCESS_RATE
+        .figure(run)
+        .filter(|_| row.served < row.number && run.measured.len() == row.number)
+    {
         lines.push(Line {
             load: row.load,
             name: "success, %",
@@ -178,9 +181,11 @@ impl Line<'_> {
 
 impl std::fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let simulator = self.simulator.map_or_else(|| "–".to_owned(), |value| format!("{value:.2}"));
-        let difference =
-            self.difference().map_or_else(|| "–".to_owned(), |share| format!("{:+.1} %", 100.0 * share));
+        let simulator =
+            self.simulator.map_or_else(|| "–".to_owned(), |value| format!("{value:.2}"));
+        let difference = self
+            .difference()
+            .map_or_else(|| "–".to_owned(), |share| format!("{:+.1} %", 100.0 * share));
         let allowed =
             self.allowed.map_or_else(|| "–".to_owned(), |share| format!("±{:.0} %", 100.0 * share));
         let verdict = match self.verdict() {
@@ -204,8 +209,11 @@ fn forecast(deployment: &Deployment, row: &Row) -> Result<PointLog, Failed> {
 }
 
 fn load(row: &Row) -> Load {
-    let request =
-        Request { prompt_tokens: row.prompt_tokens, output_tokens: row.output_tokens, chain: [].into() };
+    let request = Request {
+        prompt_tokens: row.prompt_tokens,
+        output_tokens: row.output_tokens,
+        chain: [].into(),
+    };
     Load {
         requests: vec![request; row.served],
         arrivals: Arrivals::InFlight(row.parallel.min(row.served)),
@@ -237,7 +245,8 @@ fn calibrate<'a>(documents: impl Iterator<Item = &'a Document>) -> Result<(), Fa
 }
 
 fn target(row: &Row) -> Target {
-    let of = |wanted| row.figures.iter().find(|(figure, _)| *figure == wanted).map(|(_, value)| *value);
+    let of =
+        |wanted| row.figures.iter().find(|(figure, _)| *figure == wanted).map(|(_, value)| *value);
     // Percentiles of few requests say little: they are shown, and not fitted to.
     let percentile = |wanted| of(wanted).filter(|_| row.served >= MANY);
     let figures = Figures {
@@ -285,7 +294,11 @@ mod tests {
         for document in DOCUMENTS {
             for row in document.rows.iter().filter(|row| !row.shown_only) {
                 for wanted in [Figure::Throughput, Figure::MeanTtft, Figure::MeanTpot] {
-                    assert!(row.figures.iter().any(|(figure, _)| *figure == wanted), "{}", row.load);
+                    assert!(
+                        row.figures.iter().any(|(figure, _)| *figure == wanted),
+                        "{}",
+                        row.load
+                    );
                 }
                 assert!(row.served <= row.number && row.parallel <= row.number, "{}", row.load);
             }

@@ -4,8 +4,8 @@
 //! token are held against those that were measured, until the sum of the squares of their log-ratios is least. Measured points come
 //! from logs ([`Observed`]); a document's table will do as well ([`Target`]).
 //!
-//! Deliberately fits nothing that the loads cannot tell ([`identified`]), and fits means alone: percentiles show how far the model's
-//! shape is right, for whoever looks at them.
+//! Deliberately knows no file, and decides nothing: which coefficients the loads can tell, [`identified`] says, and whoever asks chooses. Fitting
+//! to percentiles is for targets that have many requests; of few they say little.
 
 mod coefficient;
 mod load;

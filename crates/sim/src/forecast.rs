@@ -238,6 +238,8 @@ impl Course<'_> {
 
 #[cfg(test)]
 mod tests {
+    use tokometer_metrics::catalog::E2E;
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -266,5 +268,74 @@ mod tests {
         assert_eq!(forecast.waiting(Duration::ZERO, SECOND * 4), 1.0);
         assert_eq!(forecast.waiting(SECOND, SECOND), 0.0);
         assert_eq!(forecast.end(), SECOND * 9);
+    }
+
+    fn deployment() -> Deployment {
+        let query = "base_us=5000&per_prefill_token_us=20&per_decode_token_us=100&max_num_seqs=6&max_num_batched_tokens=64\
+                     &num_gpu_blocks=40&block_size=16&noise=0.1&no_enable_prefix_caching";
+        crate::Options::from_query(query).unwrap().deployment.unwrap()
+    }
+
+    fn requests(count: usize) -> Vec<Request> {
+        let (input, output) = ("10-120".parse().unwrap(), "1-60".parse().unwrap());
+        let block_size = deployment().engine.block_size;
+        Workload { input, output, prefixes: None }.requests(count, block_size, 5)
+    }
+
+    #[test]
+    fn the_ends_of_every_request_are_kept_exactly_and_no_token_is_lost() {
+        let requests = requests(120);
+        let moments = (0..120).map(|index| Duration::from_millis(40) * index).collect();
+        let arrivals = Arrivals::At(moments);
+        let every = run(&deployment(), &requests, &arrivals, 3);
+        let ends = run_keeping(&deployment(), &requests, &arrivals, 3, Keep::Ends);
+        assert_eq!((every.steps, every.busy), (ends.steps, ends.busy));
+        assert!(every.outcomes.iter().any(|outcome| outcome.preemptions > 0));
+        for ((every, ends), request) in every.outcomes.iter().zip(&ends.outcomes).zip(&requests) {
+            assert_eq!(every.emissions.first(), ends.emissions.first());
+            let tokens = |outcome: &Outcome| outcome.emissions.iter().map(|(_, n)| n).sum::<u32>();
+            assert_eq!(
+                (tokens(every), tokens(ends)),
+                (request.output_tokens, request.output_tokens)
+            );
+            assert!(ends.emissions.len() <= 2);
+            assert_eq!(every.emissions.last().map(|(at, _)| *at), ends.ended);
+            assert_eq!((every.ended, every.scheduled), (ends.ended, ends.scheduled));
+            assert!(every.arrival <= every.scheduled.unwrap());
+        }
+    }
+
+    #[test]
+    fn in_a_closed_loop_as_many_are_present_as_were_asked_for_until_none_is_left() {
+        let requests = requests(80);
+        let forecast = run(&deployment(), &requests, &Arrivals::InFlight(9), 3);
+        assert_eq!(forecast.outcomes.len(), 80);
+        let last = forecast.outcomes.last().map(|outcome| outcome.arrival).unwrap();
+        assert!((forecast.present(Duration::ZERO, last) - 9.0).abs() < 1e-6);
+        assert!(forecast.end() > last);
+    }
+
+    /// L = λW: requests in flight, counted as they come and go, are their rate times the mean latency that a client would report.
+    #[test]
+    fn littles_law_holds() {
+        let requests = requests(100);
+        let moments = (0..100).map(|index| Duration::from_millis(30) * index).collect();
+        let arrivals = Arrivals::At(moments);
+        let forecast = run(&deployment(), &requests, &arrivals, 3);
+        let comes = forecast.outcomes.iter().map(|outcome| (outcome.arrival, 1.0));
+        let goes = forecast.outcomes.iter().map(|outcome| (outcome.ended.unwrap(), -1.0));
+        let mut changes: Vec<(Duration, f64)> = comes.chain(goes).collect();
+        changes.sort_by_key(|(at, _)| *at);
+        let (mut in_flight, mut area) = (0.0, 0.0);
+        for pair in changes.windows(2) {
+            in_flight += pair[0].1;
+            area += in_flight * (pair[1].0 - pair[0].0).as_secs_f64();
+        }
+        let log = forecast.log(&requests, &arrivals, 0..100);
+        let latency = E2E.distribution(&tokometer_metrics::Run::of(&log)).unwrap().mean;
+        let end = forecast.end().as_secs_f64();
+        let rate = 100.0 / end;
+        assert!((area / end - rate * latency).abs() < 1e-6, "{} {}", area / end, rate * latency);
+        assert!((forecast.present(Duration::ZERO, forecast.end()) - area / end).abs() < 1e-9);
     }
 }

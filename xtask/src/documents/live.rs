@@ -22,7 +22,8 @@ pub(super) struct Live {
 impl Live {
     pub(super) fn begin() -> Result<Self, Failed> {
         let binary = build()?;
-        let folder = std::env::temp_dir().join(format!("tokometer-documents-{}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("tokometer-documents-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
         Ok(Self { binary, folder })
     }
@@ -47,7 +48,10 @@ impl Live {
             match output.status.code() {
                 Some(0 | REQUESTS_FAILED) => {}
                 Some(CLIENT_LIMITED) => {
-                    eprintln!("note: the client was the limit itself at {} of {}", row.load, document.preset);
+                    eprintln!(
+                        "note: the client was the limit itself at {} of {}",
+                        row.load, document.preset
+                    );
                 }
                 _ => {
                     let words = String::from_utf8_lossy(&output.stderr);

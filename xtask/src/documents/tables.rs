@@ -2,9 +2,7 @@
 
 use tokometer_sim::fit::Coefficient;
 
-use super::Figure::{
-    self, MeanTpot, MeanTtft, MedianItl, MedianTtft, P99Itl, P99Ttft, Throughput,
-};
+use super::Figure::{self, MeanTpot, MeanTtft, MedianItl, MedianTtft, P99Itl, P99Ttft, Throughput};
 
 /// What one or several documents measured of one deployment.
 pub(super) struct Document {
@@ -103,11 +101,41 @@ pub(super) const DOCUMENTS: &[Document] = &[
         note: "Most requests of each burst were refused at once: throughput × latency leaves room for one wave of those that succeeded.",
         preset: "c500x2-qwen3-32b",
         rows: &[
-            wave("1", 1, 10, 10, &[(Throughput, 34.37), (MeanTpot, 0.029), (MeanTtft, 0.218), (P99Ttft, 0.263)]),
-            wave("10", 10, 20, 6, &[(Throughput, 190.25), (MeanTpot, 0.031), (MeanTtft, 0.802), (P99Ttft, 1.105)]),
-            wave("50", 50, 100, 30, &[(Throughput, 695.76), (MeanTpot, 0.040), (MeanTtft, 2.924), (P99Ttft, 5.178)]),
-            wave("100", 100, 200, 46, &[(Throughput, 875.21), (MeanTpot, 0.048), (MeanTtft, 4.329), (P99Ttft, 7.973)]),
-            wave("200", 200, 400, 101, &[(Throughput, 1312.22), (MeanTpot, 0.067), (MeanTtft, 9.231), (P99Ttft, 17.634)]),
+            wave(
+                "1",
+                1,
+                10,
+                10,
+                &[(Throughput, 34.37), (MeanTpot, 0.029), (MeanTtft, 0.218), (P99Ttft, 0.263)],
+            ),
+            wave(
+                "10",
+                10,
+                20,
+                6,
+                &[(Throughput, 190.25), (MeanTpot, 0.031), (MeanTtft, 0.802), (P99Ttft, 1.105)],
+            ),
+            wave(
+                "50",
+                50,
+                100,
+                30,
+                &[(Throughput, 695.76), (MeanTpot, 0.040), (MeanTtft, 2.924), (P99Ttft, 5.178)],
+            ),
+            wave(
+                "100",
+                100,
+                200,
+                46,
+                &[(Throughput, 875.21), (MeanTpot, 0.048), (MeanTtft, 4.329), (P99Ttft, 7.973)],
+            ),
+            wave(
+                "200",
+                200,
+                400,
+                101,
+                &[(Throughput, 1312.22), (MeanTpot, 0.067), (MeanTtft, 9.231), (P99Ttft, 17.634)],
+            ),
         ],
         free: &[
             Coefficient::Base,

@@ -10,6 +10,7 @@ mod interruptions;
 mod plans;
 mod runs;
 mod secrets;
+mod sim_fit;
 mod sim_plan;
 mod sim_serve;
 mod sweep;

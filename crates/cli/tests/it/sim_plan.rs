@@ -24,9 +24,9 @@ fn a_plan_tells_what_each_number_of_replicas_carries_and_draws_it() {
     for words in [
         "h100-llama-3.1-8b: an estimate by a model, not a measurement",
         "The most load within objectives (req/s)",
-        "TTFT p90 │",
+        "TTFT p90 ≤ 300 ms, TPOT p90 ≤ 30 ms",
         "The replicas that a load needs",
-        "once (seed 42)",
+        "(seed 42)",
     ] {
         assert!(ended.stdout.contains(words), "{words}\n{}", ended.stdout);
     }

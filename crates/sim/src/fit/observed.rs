@@ -225,3 +225,118 @@ fn cache(scrape: Option<&Scrape>) -> Option<(u32, u32)> {
 
 /// The share of a request's stay from which on it is told that places stood empty.
 const IDLE: f64 = 0.05;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use tokometer_record::{Failure, FailureKind, Offset, Outcome};
+
+    use super::*;
+    use crate::fit::testing::{closed, deployment};
+    use crate::forecast;
+
+    /// What a client writes down of six requests, two at a time, of which the first warms up.
+    fn log() -> PointLog {
+        let Load { requests, arrivals, .. } = closed(2, 3, 40, 8);
+        let forecast = forecast::run(&deployment(10e-3, 1e-4, 1e-3), &requests, &arrivals, 1);
+        forecast.log(&requests, &arrivals, 1..requests.len())
+    }
+
+    #[test]
+    fn what_a_client_wrote_down_is_what_was_offered() {
+        let observed = Observed::of(&log()).unwrap();
+        assert_eq!(observed.place, Place::InFlight(2));
+        assert_eq!(observed.load, Load { warmup: 1, ..closed(2, 3, 40, 8) });
+        assert_eq!(observed.remarks, Vec::<String>::new());
+        let again = observed.load.forecast(&deployment(10e-3, 1e-4, 1e-3));
+        assert_eq!(observed.figures, again);
+    }
+
+    #[test]
+    fn a_warm_up_that_had_ended_is_no_part_of_the_load() {
+        let mut log = log();
+        let first = log.records[0].end;
+        for record in &mut log.records[1..] {
+            record.started = record.started.max(first);
+        }
+        assert_eq!(Observed::of(&log).unwrap().load.warmup, 0);
+    }
+
+    #[test]
+    fn failed_requests_are_left_out_and_counted() {
+        let mut log = log();
+        let whole = Observed::of(&log).unwrap();
+        log.records[4].outcome =
+            Outcome::Failed(Failure::new(FailureKind::EmptyStream, "nothing came"));
+        log.records[5].output_tokens = None;
+        let observed = Observed::of(&log).unwrap();
+        assert_eq!(observed.load.requests.len(), whole.load.requests.len() - 2);
+        assert_eq!(observed.remarks, ["left out: 1 failed, 1 without token counts"]);
+        for record in &mut log.records {
+            record.output_tokens = None;
+        }
+        assert_eq!(
+            Observed::of(&log).unwrap_err().to_string(),
+            "has no request that succeeded and whose tokens are known: 1 failed, 4 without token counts"
+        );
+    }
+
+    #[test]
+    fn a_schedule_is_offered_as_it_came_about() {
+        let mut log = log();
+        log.point.rate = Some(2.5);
+        let observed = Observed::of(&log).unwrap();
+        assert_eq!(observed.place, Place::Rate(2.5));
+        assert!(observed.place.is(2.5) && !observed.place.is(2.0));
+        let Arrivals::At(moments) = observed.load.arrivals else { panic!("not by schedule") };
+        assert_eq!((moments.len(), moments[0]), (6, Duration::ZERO));
+        assert!(moments.is_sorted());
+    }
+
+    #[test]
+    fn tokens_that_the_server_had_are_not_computed() {
+        let mut log = log();
+        for record in &mut log.records {
+            record.prompt_tokens.cached = Some(30);
+        }
+        let observed = Observed::of(&log).unwrap();
+        assert!(observed.load.requests.iter().all(|request| request.prompt_tokens == 10));
+        assert!(
+            observed.remarks[0].starts_with("the server had 75 % of"),
+            "{:?}",
+            observed.remarks
+        );
+    }
+
+    #[test]
+    fn places_that_stand_empty_for_long_are_told() {
+        let mut log = log();
+        for (turn, record) in log.records.iter_mut().enumerate() {
+            // Each turn of the two places begins 30 ms later than it could.
+            let later = |at: Offset| at + Duration::from_millis(30 * (turn as u64 / 2));
+            (record.started, record.end) = (later(record.started), later(record.end));
+            record.chunks.iter_mut().for_each(|chunk| chunk.at = later(chunk.at));
+        }
+        let observed = Observed::of(&log).unwrap();
+        assert!(
+            observed.remarks[0].starts_with("a place stood empty for 30.0 ms between two requests"),
+            "{:?}",
+            observed.remarks
+        );
+    }
+
+    #[test]
+    fn vllm_says_how_its_cache_is_cut() {
+        let name = "vllm:cache_config_info{_block_size_resolved=\"True\",block_size=\"128\",effective_attention_block_size=\"64\",\
+                    num_gpu_blocks=\"65536\",num_gpu_blocks_override=\"None\"}";
+        let scrape = |name: &str| Scrape {
+            at: Offset::ZERO,
+            samples: BTreeMap::from([(name.to_owned(), 1.0)]),
+        };
+        assert_eq!(cache(Some(&scrape(name))), Some((128, 65_536)));
+        assert_eq!(cache(Some(&scrape(&name.replace("128", "None")))), None);
+        assert_eq!(cache(Some(&scrape("vllm:num_requests_running{}"))), None);
+        assert_eq!(cache(None), None);
+    }
+}

@@ -78,6 +78,14 @@ impl Blocks {
         tokens.div_ceil(self.size)
     }
 
+    /// Blocks for that many tokens, beside those that are held. Mostly none, which is known without a division.
+    pub(super) fn lacking(&self, tokens: u32, held: &[u32]) -> u32 {
+        match held.len() as u64 * u64::from(self.size) >= u64::from(tokens) {
+            true => 0,
+            false => self.holding(tokens) - held.len() as u32,
+        }
+    }
+
     /// Blocks that are full when there are that many tokens.
     pub(super) const fn filled(&self, tokens: u32) -> u32 {
         tokens / self.size

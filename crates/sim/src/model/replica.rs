@@ -322,9 +322,8 @@ impl Replica {
         let drafts = if sequence.decoding { self.drafted.min(room) } else { 0 };
         let tokens = (remaining + drafts).min(budget);
         let drafts = tokens.saturating_sub(remaining);
-        let needed = self.blocks.holding(sequence.computed + tokens);
         // After a rejected draft it has more than it needs.
-        let lacking = needed.saturating_sub(sequence.blocks.len() as u32);
+        let lacking = self.blocks.lacking(sequence.computed + tokens, &sequence.blocks);
         (Part { place, ticket: sequence.ticket, tokens, drafts }, lacking)
     }
 
@@ -408,8 +407,12 @@ impl Replica {
         }
         let Self { blocks, sequences, .. } = self;
         let sequence = &mut sequences[place as usize];
-        let full = blocks.filled((sequence.computed + tokens).min(sequence.known()));
+        let known = (sequence.computed + tokens).min(sequence.known());
         let named = sequence.named as usize;
+        if blocks.lacking(known, &sequence.blocks[..named]) == 0 {
+            return;
+        }
+        let full = blocks.filled(known);
         let Some(names) = sequence.names(full).get(named..) else { return };
         for (block, name) in sequence.blocks[named..].iter().zip(names) {
             blocks.name(*block, *name);

@@ -22,6 +22,7 @@ use tokometer_sim::forecast::{Prefixes, Tokens, Workload};
 use tokometer_sim::{Deployment, Options, hardware};
 
 use super::serve::flags::Engines;
+use super::serve::help::presets;
 use super::serve::with_flag;
 use crate::dialect::values::{count, places};
 use crate::exit::Exit;
@@ -36,6 +37,7 @@ use trial::{Bench, MOST, Requests, Size};
 
 /// What `sim plan` takes.
 #[derive(Debug, Args)]
+#[command(after_help = help())]
 pub(crate) struct Arguments {
     #[command(flatten)]
     engines: Engines,
@@ -126,7 +128,7 @@ pub(crate) fn plan(arguments: &Arguments) -> Result<Exit, Trouble> {
     };
     let findings = study.run();
     progress.done();
-    let notes = telling::notes(&bench, &findings, &arguments.source());
+    let notes = telling::notes(&bench, &findings, arguments.source());
     let capacity = Capacity {
         deployment: bench.deployment.name.clone(),
         facts: telling::facts(arguments, &bench, &span),
@@ -236,9 +238,15 @@ impl Arguments {
     }
 
     /// What the deployment's figures rest on.
-    fn source(&self) -> String {
+    fn source(&self) -> Vec<String> {
         self.engines.preset().and_then(|name| hardware::named(name).ok()).map_or_else(
-            || "the engines are those that --options describe".to_owned(),
+            || {
+                vec![
+                    "These are estimates, by a model of engines that are described by flags; how far it is off is not known. Measure at \
+                     the load that is found here before you rely on it."
+                        .to_owned(),
+                ]
+            },
             |preset| telling::source(&preset),
         )
     }
@@ -326,6 +334,11 @@ fn fits(bench: &Bench, max_model_len: u32) -> Result<(), Trouble> {
     Ok(())
 }
 
+/// What stands below `--help`.
+fn help() -> String {
+    format!("{ABOUT}\n\n{EXAMPLES}\n\nPresets:\n{}", presets())
+}
+
 fn burstiness(text: &str) -> Result<f64, String> {
     let shape: Option<f64> = text.trim().parse().ok();
     let shape = shape.filter(|shape| (0.01..=1e6).contains(shape));
@@ -358,3 +371,20 @@ const BEYOND: f64 = 20.0;
 
 /// Pixels per inch of the figure.
 const DPI: u32 = 200;
+
+const ABOUT: &str = "\
+For each number of replicas it searches, in virtual time, for the most load that keeps to every objective, and prints which \
+replicas a load needs. A load that makes requests pile up keeps to none. All of it is an estimate by the simulator's model.";
+
+const EXAMPLES: &str = "\
+Examples:
+  How much do 1 to 16 GPUs carry, with prompts as people write them?
+    tokometer sim plan --preset h100-llama-3.1-8b --replicas 1..16 \\
+      --rate 1..1000 --input-tokens 512~300 --output-tokens 128~100 \\
+      --slo ttft:p99:500ms,tpot:p99:50ms
+  How many users can one GPU have, of whom 99 % feel no delay?
+    tokometer sim plan --preset h100-qwen3-8b --concurrency 1..500 \\
+      --slo ttft:500ms,tpot:30ms,attainment:99%
+  Is it enough for 40 requests a second that share a long beginning?
+    tokometer sim plan --gpu l40s --architecture qwen3-8b --replicas 1..8 \\
+      --rate 40 --prefix-tokens 2000 --input-tokens 200";

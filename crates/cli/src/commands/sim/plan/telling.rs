@@ -126,13 +126,15 @@ pub(super) fn asked(arguments: &Arguments, bench: &Bench, span: &Span) -> Value 
 }
 
 /// What a preset's figures rest on, and how far they were off where that is known.
-pub(super) fn source(preset: &Preset) -> String {
+pub(super) fn source(preset: &Preset) -> Vec<String> {
     let described = preset.description.trim().trim_end_matches('.');
-    let from = match preset.source.trim().trim_end_matches('.') {
-        "" => "the preset does not say where its figures come from".to_owned(),
-        source => format!("source: {source}"),
-    };
-    format!("a model of {described} ({from}{})", off(preset))
+    let estimate = format!(
+        "These are estimates, by a model of {described}; {}. Measure at the load that is found here before you rely on it.",
+        off(preset)
+    );
+    let from = preset.source.trim();
+    let source = (!from.is_empty()).then(|| format!("Source of the preset: {from}"));
+    std::iter::once(estimate).chain(source).collect()
 }
 
 /// How far the preset is off at most: at the points that it was not fitted to, or at those that it was.
@@ -152,16 +154,16 @@ fn off(preset: &Preset) -> String {
         figures.iter().filter_map(|(name, off)| Some(format!("{name} by {:.0} %", (*off)?)));
     let figures: Vec<String> = figures.collect();
     match (figures.is_empty(), unseen) {
-        (true, _) => "; how far it is off is not known".to_owned(),
+        (true, _) => "how far it is off is not known".to_owned(),
         (false, true) => {
             format!(
-                "; at points that it was not fitted to it was off at most: {}",
+                "at points that it was not fitted to it was off at most: {}",
                 figures.join(", ")
             )
         }
         (false, false) => {
             format!(
-                "; at the points that it was fitted to it was off at most: {}",
+                "at the points that it was fitted to it was off at most: {}",
                 figures.join(", ")
             )
         }
@@ -169,10 +171,8 @@ fn off(preset: &Preset) -> String {
 }
 
 /// What must be known of what was found.
-pub(super) fn notes(bench: &Bench, findings: &Findings, source: &str) -> Vec<String> {
-    let mut notes = vec![format!(
-        "These are estimates: {source}. Measure at the load that is found here before you rely on it."
-    )];
+pub(super) fn notes(bench: &Bench, findings: &Findings, source: Vec<String>) -> Vec<String> {
+    let mut notes = source;
     notes.push(
         "A load is within an objective if every repetition kept to it; what follows the dots is what the luckiest repetition carried. \
          Percentiles are vLLM's, by linear interpolation."

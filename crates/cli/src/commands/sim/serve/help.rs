@@ -15,23 +15,28 @@ pub(in crate::commands::sim) fn text() -> String {
     let groups = KEYS
         .iter()
         .map(|group| format!(" {}:\n{}", group.title, lines(group.keys.iter().copied(), width)));
-    let presets = PRESETS.iter().map(|(name, _)| {
-        let description = named(name).map(|preset| preset.description);
-        (*name, description.unwrap_or_default())
-    });
-    let presets: Vec<_> = presets.collect();
     let gpus: Vec<_> = GPUS.iter().map(|gpu| gpu.name).collect();
     let architectures: Vec<_> = known().map(|known| known.name).collect();
     format!(
         "{EXAMPLES}\n\nPresets:\n{}\n\nGPUs:\n{}\n\nArchitectures:\n{}\n\nEndpoints:\n{}\n\nOptions, here and in sim:// URLs:\n{}\n\n\
          Faults, for fault=:\n{}",
-        table(presets.iter().map(|(name, description)| (*name, description.as_str()))),
+        presets(),
         filled(&gpus),
         filled(&architectures),
         table(apis.chain(PATHS.iter().copied())),
         groups.collect::<Vec<_>>().join("\n"),
         table(KINDS.iter().map(|(_, name, help)| (*name, *help))),
     )
+}
+
+/// Every preset and what it is.
+pub(in crate::commands::sim) fn presets() -> String {
+    let presets = PRESETS.iter().map(|(name, _)| {
+        let description = named(name).map(|preset| preset.description);
+        (*name, description.unwrap_or_default())
+    });
+    let presets: Vec<_> = presets.collect();
+    table(presets.iter().map(|(name, description)| (*name, description.as_str())))
 }
 
 fn table<'t>(rows: impl Iterator<Item = (&'t str, &'t str)> + Clone) -> String {
