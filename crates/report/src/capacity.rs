@@ -152,7 +152,7 @@ pub struct Need {
 }
 
 /// What happens to requests as the load grows.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Course {
     /// On so many replicas.
     pub replicas: u32,

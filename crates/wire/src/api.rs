@@ -230,11 +230,7 @@ pub struct Asked {
 
 impl Asked {
     /// What a request asks that says nothing but this.
-    pub const fn plain(
-        model: Option<String>,
-        prompt: Prompt,
-        fields: Map<String, Value>,
-    ) -> Self {
+    pub const fn plain(model: Option<String>, prompt: Prompt, fields: Map<String, Value>) -> Self {
         Self {
             model,
             prompt,

@@ -1,4 +1,5 @@
-//! The figure: at the left what each number of replicas carries, at the right how requests fare as the load grows.
+//! The figure: at the left what each number of replicas carries, where there are several, and at the right how requests fare as the
+//! load grows.
 
 use super::table::{limit, load_text};
 use super::{Capacity, Load, Most, Reach};
@@ -6,12 +7,16 @@ use crate::figure::{
     Axes, Axis, Colour, Dash, Figure, Look, Marker, Marks, Panel, Point, Scale, Series, Size,
 };
 
-/// Two panels side by side, whose curves of one objective look alike.
+/// Panels side by side, in which the curves of one objective look alike.
 pub(crate) fn figure(capacity: &Capacity, dpi: u32) -> Figure {
+    let mut panels = vec![course(capacity)];
+    if capacity.rows.len() > 1 {
+        panels.insert(0, carried(capacity));
+    }
     Figure {
         title: format!("{}: an estimate by a model, not a measurement", capacity.deployment),
-        panels: vec![carried(capacity), course(capacity)],
-        columns: 2,
+        columns: panels.len(),
+        panels,
         panel: Size { width: 5.0, height: 4.0 },
         dpi,
         axes: Axes::Own,
@@ -98,7 +103,9 @@ fn course(capacity: &Capacity) -> Panel {
     let row = capacity.rows.iter().find(|row| row.replicas == replicas);
     let mut lines = vec![line("the limit", LIMIT, limit)];
     if let Some(most) = row.and_then(|row| row.all.least.load()) {
-        let heights = || series.iter().flat_map(|series| &series.points).map(|point| point.y);
+        // What takes nothing of its limit has no place on this axis.
+        let points = || series.iter().flat_map(|series| &series.points);
+        let heights = || points().map(|point| point.y).filter(|height| *height > 0.0);
         let lowest = heights().fold(1.0, f64::min);
         let highest = heights().fold(1.0, f64::max);
         let ends = vec![Point::at(most, lowest), Point::at(most, highest)];

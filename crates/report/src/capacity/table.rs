@@ -52,8 +52,11 @@ fn carried(capacity: &Capacity, style: Style) -> String {
         if several {
             cells.push(most(&row.all));
         }
+        let sign = if matches!(row.all.least, Reach::Beyond(_)) { "≥ " } else { "" };
         let each = row.all.least.load().map(|load| load / f64::from(row.replicas));
-        cells.push(each.map_or_else(|| NOTHING.to_owned(), |load| compact(load, 2)));
+        cells.push(
+            each.map_or_else(|| NOTHING.to_owned(), |load| sign.to_owned() + &compact(load, 2)),
+        );
         let at = |figure: Option<String>| figure.unwrap_or_else(|| NOTHING.to_owned());
         cells.push(at(row.there.map(|there| match capacity.load {
             Load::Rate => compact(there.in_flight, 1),
@@ -133,7 +136,7 @@ fn limits(capacity: &Capacity, row: &Row) -> String {
         Limit::Room => "no room",
     };
     match row.limited_by.as_slice() {
-        [] => "nothing tried".to_owned(),
+        [] => "the range".to_owned(),
         limits => limits.iter().map(name).collect::<Vec<_>>().join(", "),
     }
 }
@@ -152,7 +155,10 @@ fn needed(capacity: &Capacity) -> String {
         match need.replicas {
             Some((replicas, carried)) => {
                 let taken = carried.load().map(|most| 100.0 * need.load / most);
-                let taken = taken.map_or_else(String::new, |percent| shortest(percent, 0) + " %");
+                let sign = if matches!(carried, Reach::Beyond(_)) { "≤ " } else { "" };
+                let taken = taken.map_or_else(String::new, |percent| {
+                    format!("{sign}{} %", shortest(percent, 0))
+                });
                 vec![load, replicas.to_string(), reach(carried), taken]
             }
             None => vec![load, format!("> {tried}"), NOTHING.to_owned(), NOTHING.to_owned()],

@@ -1,3 +1,5 @@
+//! What a fit finds again of deployments whose coefficients are known. Deliberately nothing measured: that is for runs.
+
 use super::testing::{closed, deployment, frontend, targets};
 use super::*;
 use crate::model::{Frontend, Linear, StepTime};

@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn four_digits_are_kept_and_written_plainly() {
-        assert_eq!(significant(1951.174_372).to_string(), "1951");
+        assert_eq!(significant(1_951.174_372).to_string(), "1951");
         assert_eq!(significant(0.000_056_043_7).to_string(), "0.00005604");
         assert_eq!((significant(0.0), significant(-2.0)), (0.0, -2.0));
     }

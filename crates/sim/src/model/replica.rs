@@ -402,14 +402,14 @@ impl Replica {
 
     /// Names the blocks that so many more tokens fill. A draft's tokens are not known yet, and fill nothing.
     fn name_filled(&mut self, place: u32, tokens: u32) {
-        if !self.engine.prefix_caching {
+        let Self { engine, blocks, sequences, .. } = self;
+        if !engine.prefix_caching {
             return;
         }
-        let Self { blocks, sequences, .. } = self;
         let sequence = &mut sequences[place as usize];
         let known = (sequence.computed + tokens).min(sequence.known());
         let named = sequence.named as usize;
-        if blocks.lacking(known, &sequence.blocks[..named]) == 0 {
+        if u64::from(known) < (named as u64 + 1) * u64::from(engine.block_size.get()) {
             return;
         }
         let full = blocks.filled(known);

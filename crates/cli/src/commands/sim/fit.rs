@@ -193,10 +193,13 @@ fn choose(
     if chosen.iter().any(|point| point.role == Role::Fitted) {
         return Ok(chosen);
     }
-    let what =
-        passed.into_iter().next().unwrap_or_else(|| "the runs have no point to fit to".into());
-    Err(Trouble::input(what)
-        .with_hint("give a run with requests that succeeded, and with --points points that it has"))
+    if !chosen.is_empty() {
+        return Err(Trouble::input("--holdout leaves no point to fit to")
+            .with_hint("hold out fewer points than the runs have"));
+    }
+    let none = || "the runs have no point to fit to".to_owned();
+    Err(Trouble::input(passed.into_iter().next().unwrap_or_else(none))
+        .with_hint("give a run with requests that succeeded"))
 }
 
 impl Point {

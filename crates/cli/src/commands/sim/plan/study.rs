@@ -74,7 +74,9 @@ impl Study<'_> {
             searched.extend(addresses.iter().copied().zip(found));
         }
         let rows: Vec<Row> = self.replicas.iter().map(|n| self.row(*n, &searched)).collect();
-        let course = self.course(&rows[0]);
+        // Where something is to be seen: on the fewest replicas that carry anything, or else on the most.
+        let telling = rows.iter().find(|row| row.all.least.load().is_some()).or(rows.last());
+        let course = telling.map_or_else(Course::default, |row| self.course(row));
         let needs = self.needs(&rows);
         let trials = searched.into_values().flat_map(|found| found.trials.into_values()).collect();
         Findings { rows, needs, course, trials }
@@ -189,13 +191,12 @@ impl Study<'_> {
     fn course(&self, row: &Row) -> Course {
         let (low, high) = self.span.ends();
         let most = row.each.iter().filter_map(|most| most.greatest.load()).fold(low, f64::max);
-        let top = match (self.span, row.all.least) {
-            (_, Reach::Below(_)) => 4.0 * low,
-            _ => 1.3 * most,
-        };
-        let (low, top) = match self.span {
-            Span::Range(..) => (low.max(top * 0.05), top.min(high)),
-            Span::List(_) => (top * 0.05, top),
+        let top = ABOVE * most;
+        let (low, top) = match (self.span, row.all.least) {
+            (Span::Range(..), Reach::Upto(_) | Reach::Beyond(_)) => {
+                (low.max(BELOW * top), top.min(high))
+            }
+            _ => (BELOW * top, top),
         };
         let load = |step: usize| {
             let load = low + (top - low) * step as f64 / (POINTS - 1) as f64;
@@ -289,6 +290,10 @@ fn known(trials: &BTreeMap<usize, Trial>, objective: usize) -> Known {
 
 /// Trials of a course.
 const POINTS: usize = 25;
+
+/// How much more load a course shows than is carried within any objective, and from which part of that on.
+const ABOVE: f64 = 1.3;
+const BELOW: f64 = 0.05;
 
 #[cfg(test)]
 mod tests {

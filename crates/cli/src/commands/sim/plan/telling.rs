@@ -27,8 +27,11 @@ pub(super) fn facts(
     let lengths =
         or_default(lengths, arguments.input_tokens.is_some() || arguments.output_tokens.is_some());
     let shared = workload.prefixes.map(|shared| {
-        let (tokens, kinds) = (shared.tokens, shared.kinds);
-        format!(", behind one of {kinds} shared beginnings of {tokens} tokens")
+        let tokens = shared.tokens;
+        match shared.kinds.get() {
+            1 => format!(", behind a beginning of {tokens} tokens that all share"),
+            kinds => format!(", behind one of {kinds} beginnings of {tokens} tokens"),
+        }
     });
     facts.push(("Requests", lengths + &shared.unwrap_or_default()));
     let loads = match (span, bench.load) {
