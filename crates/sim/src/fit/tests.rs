@@ -27,8 +27,8 @@ fn truth() -> Deployment {
 
 #[test]
 fn finds_the_coefficients_that_made_the_figures() {
-    let shapes = [(1, 200, 64), (4, 200, 64), (16, 200, 64), (4, 800, 64)];
-    let loads = shapes.map(|(places, prompt, output)| closed(places, 8, prompt, output));
+    let shapes = [(1, 200, 32), (4, 200, 32), (16, 200, 32), (4, 800, 32)];
+    let loads = shapes.map(|(places, prompt, output)| closed(places, 6, prompt, output));
     let targets = targets(&truth(), loads.into());
     let free = [
         Coefficient::Base,
@@ -50,8 +50,8 @@ fn finds_the_coefficients_that_made_the_figures() {
 fn tells_what_contexts_cost_from_what_outputs_cost() {
     let mut truth = truth();
     Coefficient::ContextToken.set(&mut truth, 0.2e-6);
-    let shapes = [(1, 200, 64), (16, 200, 64), (16, 1500, 64), (1, 1500, 64)];
-    let loads = shapes.map(|(places, prompt, output)| closed(places, 6, prompt, output));
+    let shapes = [(1, 200, 32), (16, 200, 32), (16, 1500, 32), (1, 1500, 32)];
+    let loads = shapes.map(|(places, prompt, output)| closed(places, 4, prompt, output));
     let targets = targets(&truth, loads.into());
     let (free, _) = identified(&targets);
     assert!(free.contains(&Coefficient::ContextToken) && !free.contains(&Coefficient::Attention));
