@@ -222,6 +222,18 @@ impl Said {
         if let Some(length) = deployed.max_model_len {
             options.max_model_len = length.get();
         }
+        let holds = deployed.deployment.engine.context();
+        if options.max_model_len > holds {
+            // vLLM does not start with a context that its cache cannot hold.
+            if let Some(length) = length {
+                let why = format!(
+                    "is {length}, and the KV cache, or a step where prompts are not computed in parts, holds {holds} tokens: lower it, or \
+                     raise num_gpu_blocks"
+                );
+                return Err(OptionsError::Refused { key: "max_model_len".to_owned(), why });
+            }
+            options.max_model_len = holds;
+        }
         options.deployment = Some(deployed.deployment);
         Ok(())
     }

@@ -233,3 +233,11 @@ fn what_makes_no_sense_is_refused_by_name() {
         assert!(error.starts_with(why), "{query}: {error}");
     }
 }
+
+#[test]
+fn a_context_is_no_longer_than_the_cache() {
+    let small = "base_us=1000&num_gpu_blocks=11&block_size=16";
+    assert_eq!(Options::from_query(small).unwrap().max_model_len, 160);
+    let refused = Options::from_query(&format!("{small}&max_model_len=161")).unwrap_err();
+    assert!(refused.to_string().contains("holds 160 tokens"), "{refused}");
+}
