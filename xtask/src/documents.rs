@@ -139,7 +139,7 @@ fn lines<'a>(row: &'a Row, run: &Run<'_>) -> Vec<Line<'a>> {
             load: row.load,
             name: "success, %",
             document: 100.0 * row.served as f64 / row.number as f64,
-            simulator: Some(100.0 * share),
+            simulator: Some(share),
             allowed: Some(0.0),
         });
     }
@@ -287,6 +287,27 @@ mod tests {
         assert_eq!(line(100.0, Some(f64::NAN), Some(0.1)).verdict(), Verdict::Off);
         assert_eq!(line(100.0, None, Some(0.1)).verdict(), Verdict::Off);
         assert_eq!(line(100.0, Some(300.0), None).verdict(), Verdict::ShownOnly);
+    }
+
+    #[test]
+    fn the_share_of_refused_requests_is_told_where_they_were_offered() {
+        let rows = DOCUMENTS.iter().flat_map(|document| document.rows);
+        let row = rows.clone().find(|row| (row.served, row.number) == (6, 20)).unwrap();
+        let deployment = hardware::preset("c500x2-qwen3-32b").unwrap();
+        let mut log = forecast(&deployment, row).unwrap();
+        let success = |log: &PointLog| {
+            let lines = lines(row, &Run::of(log));
+            lines
+                .iter()
+                .find(|line| line.name == "success, %")
+                .map(|line| (line.simulator, line.verdict()))
+        };
+        assert_eq!(success(&log), None);
+        let refused = tokometer_record::Failure::new(tokometer_record::FailureKind::Reset, "full");
+        let mut other = log.records[0].clone();
+        other.outcome = tokometer_record::Outcome::Failed(refused);
+        log.records.resize(row.number, other);
+        assert_eq!(success(&log), Some((Some(30.0), Verdict::Ok)));
     }
 
     #[test]
