@@ -20,21 +20,32 @@ use tokometer_sim::hardware;
 use crate::Failed;
 use tables::{DOCUMENTS, Document, Row};
 
-/// Prints the tables, or seeks coefficients.
+/// Prints the tables, or seeks coefficients: of every preset that documents measured, or of the one that is named.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failed> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match arguments[..] {
-        [] => compare(&|document, row| forecast(&hardware::preset(document.preset)?, row)),
-        ["--live"] => {
+    let (how, named) = match arguments[..] {
+        [] => ("", None),
+        [how @ ("--live" | "--calibrate")] => (how, None),
+        [how @ ("--live" | "--calibrate"), preset] => (how, Some(preset)),
+        [preset] => ("", Some(preset)),
+        _ => return Err(USAGE.into()),
+    };
+    let documents: Vec<&Document> = DOCUMENTS
+        .iter()
+        .filter(|document| named.is_none_or(|name| name == document.preset))
+        .collect();
+    if documents.is_empty() {
+        return Err(USAGE.into());
+    }
+    match how {
+        "--calibrate" => calibrate(&documents),
+        "--live" => {
             let live = live::Live::begin()?;
-            compare(&|document, row| live.run(document, row))
+            compare(&documents, &|document, row| live.run(document, row))
         }
-        ["--calibrate"] => calibrate(DOCUMENTS.iter()),
-        ["--calibrate", preset] => {
-            let known = DOCUMENTS.iter().filter(|document| document.preset == preset);
-            calibrate(known)
+        _ => {
+            compare(&documents, &|document, row| forecast(&hardware::preset(document.preset)?, row))
         }
-        _ => Err(USAGE.into()),
     }
 }
 
@@ -96,9 +107,12 @@ impl Figure {
 }
 
 /// Prints each document's rows beside what `show` has of them.
-fn compare(show: &dyn Fn(&Document, &Row) -> Result<PointLog, Failed>) -> Result<(), Failed> {
+fn compare(
+    documents: &[&Document],
+    show: &dyn Fn(&Document, &Row) -> Result<PointLog, Failed>,
+) -> Result<(), Failed> {
     let mut off = 0;
-    for document in DOCUMENTS {
+    for document in documents {
         println!("### {}\n\nPreset `{}`. {}\n", document.title, document.preset, document.note);
         println!("| load | figure | document | simulator | difference | allowed | |");
         println!("|---|---|---:|---:|---:|---:|---|");
@@ -222,7 +236,7 @@ fn load(row: &Row) -> Load {
 }
 
 /// Seeks the coefficients of each document's preset, and prints the preset with them.
-fn calibrate<'a>(documents: impl Iterator<Item = &'a Document>) -> Result<(), Failed> {
+fn calibrate(documents: &[&Document]) -> Result<(), Failed> {
     for document in documents {
         let preset = hardware::named(document.preset)?;
         let mut begin = preset.deployed(document.preset)?.deployment;
@@ -269,8 +283,8 @@ const ROUNDING: f64 = 5e-3;
 /// Where noise comes from, if a preset has any.
 const SEED: u64 = 42;
 
-const USAGE: &str = "usage: cargo xtask documents [--live | --calibrate [PRESET]]; seeking takes minutes, and seconds with \
-                     cargo run --release --package xtask -- documents --calibrate";
+const USAGE: &str = "usage: cargo xtask documents [--live | --calibrate] [a100-qwen2.5-0.5b | c500x2-qwen3-32b]; --live takes ten minutes, \
+                     --calibrate one or two";
 
 #[cfg(test)]
 mod tests {
