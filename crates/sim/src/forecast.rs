@@ -95,7 +95,6 @@ pub fn run_keeping(
         fleet: Fleet::new(deployment.clone(), seed),
         requests,
         keep,
-        under_way: 0,
         forecast: Forecast::default(),
     };
     course.forecast.outcomes.reserve(requests.len());
@@ -146,7 +145,6 @@ struct Course<'r> {
     fleet: Fleet,
     requests: &'r [Request],
     keep: Keep,
-    under_way: usize,
     forecast: Forecast,
 }
 
@@ -198,12 +196,11 @@ impl Course<'_> {
             Keep::Ends => 2,
         });
         self.forecast.outcomes.push(Outcome { arrival: at, emissions, ..Outcome::default() });
-        self.under_way += 1;
     }
 
     /// Goes on to `now`, and says how many requests ended.
     fn advance(&mut self, now: Duration) -> usize {
-        let Self { fleet, keep, forecast, under_way, .. } = self;
+        let Self { fleet, keep, forecast, .. } = self;
         let mut ended = 0;
         fleet.advance(now, &mut |event| match event {
             Event::Scheduled { ticket, at, replica, cached } => {
@@ -231,7 +228,6 @@ impl Course<'_> {
                 forecast.busy += at - began;
             }
         });
-        *under_way -= ended;
         ended
     }
 }

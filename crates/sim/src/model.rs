@@ -18,6 +18,7 @@ mod pace;
 mod replica;
 mod sequence;
 mod speculation;
+mod tickets;
 
 use std::time::Duration;
 
@@ -28,9 +29,10 @@ pub use cost::{Batch, Linear, Roofline, StepTime};
 pub use delay::{Delay, LONGEST, Length};
 pub(crate) use delay::{log_normal, millis};
 pub use deployment::{Deployment, Engine, Frontend, Policy, Routing, Speculation};
-pub(crate) use draws::{Purpose, rng};
+pub(crate) use draws::{GOLDEN, Purpose, rng, split_mix};
 pub use fleet::{Event, Fleet, Job, Lookups, MOST_DRAFTED, Occupancy, Speculated, Ticket};
 pub use pace::{Generation, Pace};
+pub(crate) use tickets::ByTicket;
 
 /// One sequence to generate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

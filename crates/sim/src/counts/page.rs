@@ -23,9 +23,9 @@ pub(super) fn page(counts: &Counts, now: Duration) -> String {
     telling.caches();
     telling.totals();
     telling.requests();
-    telling.lengths();
-    telling.times();
-    telling.costs();
+    for (name, help, which) in HISTOGRAMS {
+        telling.histogram(name, help, *which);
+    }
     telling.loras(now);
     telling.cache_config();
     let Telling { mut page, .. } = telling;
@@ -254,101 +254,6 @@ impl<'c> Telling<'c> {
         }
     }
 
-    fn lengths(&mut self) {
-        for (name, help, which) in [
-            (
-                "vllm:request_prompt_tokens",
-                "Number of prefill tokens processed.",
-                (|engine| &engine.prompt) as fn(&Engine) -> &Histogram,
-            ),
-            (
-                "vllm:request_generation_tokens",
-                "Number of generation tokens processed.",
-                |engine| &engine.generation,
-            ),
-            (
-                "vllm:iteration_tokens_total",
-                "Histogram of number of tokens per engine_step.",
-                |engine| &engine.iteration,
-            ),
-            (
-                "vllm:request_max_num_generation_tokens",
-                "Histogram of maximum number of requested generation tokens.",
-                |engine| &engine.longest_generation,
-            ),
-            ("vllm:request_params_n", "Histogram of the n request parameter.", |engine| {
-                &engine.choices
-            }),
-            (
-                "vllm:request_params_max_tokens",
-                "Histogram of the max_tokens request parameter.",
-                |engine| &engine.max_tokens,
-            ),
-        ] {
-            self.histogram(name, help, which);
-        }
-    }
-
-    fn times(&mut self) {
-        for (name, help, which) in [
-            (
-                "vllm:time_to_first_token_seconds",
-                "Histogram of time to first token in seconds.",
-                (|engine| &engine.first_token) as fn(&Engine) -> &Histogram,
-            ),
-            (
-                "vllm:inter_token_latency_seconds",
-                "Histogram of inter-token latency in seconds.",
-                |engine| &engine.inter_token,
-            ),
-            (
-                "vllm:request_time_per_output_token_seconds",
-                "Histogram of time_per_output_token_seconds per request.",
-                |engine| &engine.per_output_token,
-            ),
-            (
-                "vllm:e2e_request_latency_seconds",
-                "Histogram of e2e request latency in seconds.",
-                |engine| &engine.end_to_end,
-            ),
-            (
-                "vllm:request_queue_time_seconds",
-                "Histogram of time spent in WAITING phase for request.",
-                |engine| &engine.queue,
-            ),
-            (
-                "vllm:request_inference_time_seconds",
-                "Histogram of time spent in RUNNING phase for request.",
-                |engine| &engine.inference,
-            ),
-            (
-                "vllm:request_prefill_time_seconds",
-                "Histogram of time spent in PREFILL phase for request.",
-                |engine| &engine.prefill,
-            ),
-            (
-                "vllm:request_decode_time_seconds",
-                "Histogram of time spent in DECODE phase for request.",
-                |engine| &engine.decode,
-            ),
-        ] {
-            self.histogram(name, help, which);
-        }
-    }
-
-    fn costs(&mut self) {
-        self.histogram(
-            "vllm:request_num_preemptions",
-            "Histogram of the number of times a request was preempted.",
-            |engine| &engine.preempted,
-        );
-        self.histogram(
-            "vllm:request_prefill_kv_computed_tokens",
-            "Histogram of new KV tokens computed during prefill (excluding cached tokens).",
-            |engine| &engine.computed,
-        );
-    }
-
     fn loras(&mut self, now: Duration) {
         let Some(most) = self.counts.about.loras else { return };
         let mut loras = lock(&self.counts.loras);
@@ -387,7 +292,7 @@ impl<'c> Telling<'c> {
         }
     }
 
-    fn histogram(&mut self, name: &str, help: &str, which: fn(&Engine) -> &Histogram) {
+    fn histogram(&mut self, name: &str, help: &str, which: Which) {
         self.page.family(name, "histogram", help);
         let model = self.counts.about.model.as_str();
         for (engine, index) in self.counts.engines.iter().zip(&self.names) {
@@ -421,3 +326,78 @@ impl<'c> Telling<'c> {
 fn read(counter: &AtomicU64) -> f64 {
     counter.load(Relaxed) as f64
 }
+
+/// A histogram of every engine.
+type Which = fn(&Engine) -> &Histogram;
+
+/// The histograms, in vLLM's order: lengths, times, and what requests cost.
+const HISTOGRAMS: &[(&str, &str, Which)] = &[
+    ("vllm:request_prompt_tokens", "Number of prefill tokens processed.", |engine| &engine.prompt),
+    ("vllm:request_generation_tokens", "Number of generation tokens processed.", |engine| {
+        &engine.generation
+    }),
+    ("vllm:iteration_tokens_total", "Histogram of number of tokens per engine_step.", |engine| {
+        &engine.iteration
+    }),
+    (
+        "vllm:request_max_num_generation_tokens",
+        "Histogram of maximum number of requested generation tokens.",
+        |engine| &engine.longest_generation,
+    ),
+    ("vllm:request_params_n", "Histogram of the n request parameter.", |engine| &engine.choices),
+    (
+        "vllm:request_params_max_tokens",
+        "Histogram of the max_tokens request parameter.",
+        |engine| &engine.max_tokens,
+    ),
+    (
+        "vllm:time_to_first_token_seconds",
+        "Histogram of time to first token in seconds.",
+        |engine| &engine.first_token,
+    ),
+    (
+        "vllm:inter_token_latency_seconds",
+        "Histogram of inter-token latency in seconds.",
+        |engine| &engine.inter_token,
+    ),
+    (
+        "vllm:request_time_per_output_token_seconds",
+        "Histogram of time_per_output_token_seconds per request.",
+        |engine| &engine.per_output_token,
+    ),
+    (
+        "vllm:e2e_request_latency_seconds",
+        "Histogram of e2e request latency in seconds.",
+        |engine| &engine.end_to_end,
+    ),
+    (
+        "vllm:request_queue_time_seconds",
+        "Histogram of time spent in WAITING phase for request.",
+        |engine| &engine.queue,
+    ),
+    (
+        "vllm:request_inference_time_seconds",
+        "Histogram of time spent in RUNNING phase for request.",
+        |engine| &engine.inference,
+    ),
+    (
+        "vllm:request_prefill_time_seconds",
+        "Histogram of time spent in PREFILL phase for request.",
+        |engine| &engine.prefill,
+    ),
+    (
+        "vllm:request_decode_time_seconds",
+        "Histogram of time spent in DECODE phase for request.",
+        |engine| &engine.decode,
+    ),
+    (
+        "vllm:request_num_preemptions",
+        "Histogram of the number of times a request was preempted.",
+        |engine| &engine.preempted,
+    ),
+    (
+        "vllm:request_prefill_kv_computed_tokens",
+        "Histogram of new KV tokens computed during prefill (excluding cached tokens).",
+        |engine| &engine.computed,
+    ),
+];

@@ -91,7 +91,8 @@ impl Coefficient {
     }
 }
 
-fn linear(step: &StepTime) -> Linear {
+/// The coefficients of a step's time; all 0 where it has none.
+pub(super) fn linear(step: &StepTime) -> Linear {
     match step {
         StepTime::Linear(linear) => *linear,
         StepTime::Roofline(_) => Linear::default(),

@@ -1,24 +1,21 @@
 //! Coefficients as presets have them: in the units of their names, with the digits that a fit can tell.
 
+use super::coefficient::linear;
 use crate::hardware::{
     Coefficients, EngineSettings, FrontendTimes, RoutingPolicy, SchedulingPolicy,
     SpeculativeConfig, Step,
 };
-use crate::model::{Deployment, Linear, Policy, Routing, StepTime};
+use crate::model::{Deployment, Policy, Routing};
 
 /// The times of a deployment for a [`Preset`](crate::hardware::Preset).
 pub fn written(deployment: &Deployment) -> (Step, FrontendTimes) {
-    let linear = match &deployment.step {
-        StepTime::Linear(linear) => *linear,
-        StepTime::Roofline(_) => Linear::default(),
-    };
     let Coefficients {
         base_us,
         per_prefill_token_us,
         per_decode_token_us,
         per_context_token_ns,
         per_attention_ns,
-    } = Coefficients::of(&linear);
+    } = Coefficients::of(&linear(&deployment.step));
     let FrontendTimes { per_request_us, per_prompt_token_us } =
         FrontendTimes::of(&deployment.frontend);
     let step = Step::Coefficients(Coefficients {

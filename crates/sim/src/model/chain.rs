@@ -2,11 +2,13 @@
 //!
 //! Deliberately no cryptography: nobody attacks a simulator, and two different blocks share one of 2⁶⁴ names once in a lifetime.
 
+use crate::model::split_mix;
+
 /// The chain of `tokens`: one hash for each full block of `block_size`, each of which covers all tokens up to the block's end.
 pub fn chain(tokens: impl IntoIterator<Item = u32>, block_size: u32) -> Vec<u64> {
     let (mut hashes, mut hash, mut filled) = (Vec::new(), SEED, 0);
     for token in tokens {
-        hash = mix(hash ^ u64::from(token));
+        hash = split_mix(hash ^ u64::from(token));
         filled += 1;
         if filled == block_size {
             hashes.push(hash);
@@ -14,14 +16,6 @@ pub fn chain(tokens: impl IntoIterator<Item = u32>, block_size: u32) -> Vec<u64>
         }
     }
     hashes
-}
-
-/// The finalizer of SplitMix64 (Steele, Lea, Flood, 2014).
-const fn mix(mut bits: u64) -> u64 {
-    bits = bits.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ (bits >> 31)
 }
 
 const SEED: u64 = 0x746f_6b6f_6d65_7465;

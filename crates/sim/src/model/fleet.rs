@@ -3,13 +3,12 @@
 //! Pure and clockless. Moments are lengths of time since an origin of the caller's. Deliberately steps nothing by itself: what happens
 //! before a request has a replica is for [`Desk`], and what happens within one is for [`Replica`].
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::frontend::Desk;
 use crate::model::replica::Replica;
-use crate::model::{Deployment, Emission, Finish, Routing};
+use crate::model::{ByTicket, Deployment, Emission, Finish, Routing};
 
 /// One sequence for an engine to generate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,7 +131,8 @@ pub struct Fleet {
     deployment: Deployment,
     desk: Desk,
     replicas: Vec<Replica>,
-    places: Places,
+    /// Where jobs are that have not ended.
+    places: ByTicket<Place>,
     /// The replica that is next: in turn, or among equals.
     turn: usize,
     /// The moment of what was last told of. Nothing is told of an earlier one.
@@ -148,7 +148,7 @@ impl Fleet {
         Self {
             desk: Desk::new(deployment.frontend),
             replicas,
-            places: Places::default(),
+            places: ByTicket::default(),
             turn: 0,
             told: Duration::ZERO,
             deployment,
@@ -178,7 +178,7 @@ impl Fleet {
             let room = self.deployment.engine.context().saturating_sub(job.prompt_tokens);
             (job.output_tokens, job.finish) = (room.saturating_add(1), Finish::Length);
         }
-        let ticket = self.places.open();
+        let ticket = self.places.push(Place::Desk);
         self.desk.take(at, ticket, job);
         ticket
     }
@@ -187,7 +187,7 @@ impl Fleet {
     ///
     /// A step that is computing it goes on as long as it would have.
     pub fn abort(&mut self, ticket: Ticket) {
-        match self.places.close(ticket) {
+        match self.places.take(ticket) {
             None => {}
             Some(Place::Desk) => self.desk.give_up(ticket),
             Some(Place::Replica { replica, place }) => {
@@ -233,7 +233,7 @@ impl Fleet {
             replica.end(&mut |event| {
                 if let Event::Emitted { ticket, emission: Emission { finish: Some(_), .. } } = event
                 {
-                    places.close(ticket);
+                    places.take(ticket);
                 }
                 told(event);
             });
@@ -248,13 +248,15 @@ impl Fleet {
 
     fn hand_over(&mut self, at: Duration, ticket: Ticket, job: Job, told: &mut dyn FnMut(Event)) {
         if job.prompt_tokens > self.deployment.engine.context() {
-            self.places.close(ticket);
+            self.places.take(ticket);
             let emission = Emission { at, tokens: 0, finish: Some(Finish::Length) };
             return told(Event::Emitted { ticket, emission });
         }
         let replica = self.route(&job);
         let place = self.replicas[replica].submit(ticket, job);
-        self.places.put(ticket, Place::Replica { replica: replica as u32, place });
+        if let Some(kept) = self.places.of(ticket) {
+            *kept = Place::Replica { replica: replica as u32, place };
+        }
     }
 
     /// Who gets a request. Among equals it is the next in turn.
@@ -284,13 +286,7 @@ fn load(occupancy: &Occupancy) -> f64 {
     f64::from(running) + f64::from(waiting) * (1.0 + 6.0 * (usage - 0.5).max(0.0))
 }
 
-/// Where jobs are that have not ended. Tickets follow each other, so they need no search.
-#[derive(Clone, Debug, Default)]
-struct Places {
-    first: u64,
-    held: VecDeque<Option<Place>>,
-}
-
+/// Where a job is.
 #[derive(Clone, Copy, Debug)]
 enum Place {
     /// At the frontend.
@@ -299,31 +295,4 @@ enum Place {
         replica: u32,
         place: u32,
     },
-}
-
-impl Places {
-    fn open(&mut self) -> Ticket {
-        self.held.push_back(Some(Place::Desk));
-        Ticket(self.first + self.held.len() as u64 - 1)
-    }
-
-    fn put(&mut self, ticket: Ticket, place: Place) {
-        if let Some(held) = self.of(ticket) {
-            *held = Some(place);
-        }
-    }
-
-    fn close(&mut self, ticket: Ticket) -> Option<Place> {
-        let place = self.of(ticket)?.take();
-        while self.held.front().is_some_and(Option::is_none) {
-            self.held.pop_front();
-            self.first += 1;
-        }
-        place
-    }
-
-    fn of(&mut self, ticket: Ticket) -> Option<&mut Option<Place>> {
-        let index = ticket.0.checked_sub(self.first)?;
-        self.held.get_mut(usize::try_from(index).ok()?)
-    }
 }

@@ -8,7 +8,7 @@ use std::fmt::Debug;
 use rand::Rng;
 use tokometer_wire::Message;
 
-use crate::model::{Purpose, rng};
+use crate::model::{GOLDEN, Purpose, rng, split_mix};
 use crate::said::english::WORDS;
 
 /// A tokenizer, as the simulator needs one. The program hands in the one that the client counts with.
@@ -142,13 +142,11 @@ impl Draws {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014): a word every few nanoseconds.
+    /// The next number, by SplitMix64: a word every few nanoseconds.
     pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        bits ^ (bits >> 31)
+        let drawn = split_mix(self.0);
+        self.0 = self.0.wrapping_add(GOLDEN);
+        drawn
     }
 }
 

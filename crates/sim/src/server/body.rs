@@ -18,7 +18,7 @@ use tokometer_clock::{Sleep, Timer};
 
 use crate::model::Emission;
 use crate::said::playback::{self, Playback, Step};
-use crate::server::conductor::Seat;
+use crate::server::conductor::{Course, Seat};
 use crate::server::line::Line;
 use crate::truth::Entry;
 
@@ -236,19 +236,23 @@ impl UnderWay {
         let mut told = false;
         for choice in 0..self.seats.len() {
             while self.playback.waits_for(choice)
-                && let Poll::Ready((moment, emission)) = self.seats[choice].poll_next(cx)
+                && let Poll::Ready(heard) = self.seats[choice].poll_next(cx)
             {
-                self.hear(choice, moment, emission, entry);
+                self.hear(choice, heard, entry);
                 told = true;
             }
         }
         if told { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    fn hear(&mut self, choice: usize, moment: Instant, emission: Emission, entry: &mut Entry) {
+    fn hear(
+        &mut self,
+        choice: usize,
+        (moment, emission, course): (Instant, Emission, Course),
+        entry: &mut Entry,
+    ) {
         let at = moment.saturating_duration_since(self.arrival);
         self.playback.told(choice, Emission { at, ..emission });
-        let course = self.seats[choice].course();
         entry.went(&course);
         if self.tells_cached {
             self.playback.cached(course.cached);
@@ -260,8 +264,8 @@ impl UnderWay {
         let choices = self.seats.len();
         std::future::poll_fn(|cx| {
             while let Some(choice) = (0..choices).find(|choice| !self.playback.knows_all(*choice)) {
-                let (moment, emission) = ready!(self.seats[choice].poll_next(cx));
-                self.hear(choice, moment, emission, entry);
+                let heard = ready!(self.seats[choice].poll_next(cx));
+                self.hear(choice, heard, entry);
             }
             Poll::Ready(())
         })

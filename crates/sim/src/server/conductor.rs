@@ -8,7 +8,6 @@
 //! are woken after it. The lock is there because a request that arrives must be entered before the next step is decided upon; on the
 //! one thread of the server it is never contended. This file deliberately knows no HTTP.
 
-use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -20,7 +19,7 @@ use tokio::time::Instant;
 use tokometer_clock::Timer;
 
 use crate::counts::{Counts, Share};
-use crate::model::{Deployment, Emission, Engine, Event, Fleet, Job, Ticket};
+use crate::model::{ByTicket, Deployment, Emission, Engine, Event, Fleet, Job, Ticket};
 
 /// A fleet, and who waits for what it emits.
 #[derive(Debug)]
@@ -56,19 +55,11 @@ pub(crate) struct Course {
 #[derive(Debug)]
 struct State {
     fleet: Fleet,
-    inboxes: Inboxes,
+    /// Where what is emitted waits for whoever asked for it. The fleet has no other jobs, so its tickets are these.
+    inboxes: ByTicket<Inbox>,
     /// What the conducting task waits for. `None` while it waits for nothing.
     awaited: Option<Duration>,
     begun: bool,
-    /// Wakers of the responses that have been given something, kept to be used again.
-    woken: Vec<Waker>,
-}
-
-/// The inboxes of tickets that follow each other.
-#[derive(Debug, Default)]
-struct Inboxes {
-    first: u64,
-    held: VecDeque<Option<Inbox>>,
 }
 
 #[derive(Debug, Default)]
@@ -91,10 +82,9 @@ impl Conductor {
         let engine = deployment.engine.clone();
         let state = State {
             fleet: Fleet::new(deployment, seed),
-            inboxes: Inboxes::default(),
+            inboxes: ByTicket::default(),
             awaited: None,
             begun: false,
-            woken: Vec::new(),
         };
         let (state, sooner) = (Mutex::new(state), Notify::new());
         Arc::new(Self { origin, timer, engine, counts, state, sooner })
@@ -107,7 +97,8 @@ impl Conductor {
             tokio::spawn(conduct(Arc::clone(self)));
         }
         let ticket = state.fleet.submit(at.saturating_duration_since(self.origin), job);
-        state.inboxes.open(ticket, share);
+        let kept = state.inboxes.push(Inbox { share, ..Inbox::default() });
+        debug_assert_eq!(ticket, kept, "whoever has a job in the fleet has an inbox");
         self.counts.occupied(&state.fleet.occupancy());
         self.tell_if_sooner(&state);
         Seat { conductor: Arc::clone(self), ticket, ended: false }
@@ -139,10 +130,11 @@ impl Conductor {
         }
     }
 
-    /// Lets everything happen that is due, and wakes whoever has been given something. What happens next.
-    fn advance(&self, now: Duration) -> Option<Duration> {
+    /// Lets everything happen that is due, and wakes whoever has been given something. What happens next. `woken` is empty before and
+    /// after.
+    fn advance(&self, now: Duration, woken: &mut Vec<Waker>) -> Option<Duration> {
         let mut state = self.state();
-        let State { fleet, inboxes, woken, .. } = &mut *state;
+        let State { fleet, inboxes, .. } = &mut *state;
         let mut stepped = false;
         fleet.advance(now, &mut |event| {
             stepped |= matches!(event, Event::Stepped { .. });
@@ -152,15 +144,13 @@ impl Conductor {
             self.counts.occupied(&fleet.occupancy());
         }
         let next = fleet.next();
-        let mut woken = std::mem::take(woken);
         state.awaited = next;
         drop(state);
         woken.drain(..).for_each(Waker::wake);
-        self.state().woken = woken;
         next
     }
 
-    fn happened(&self, inboxes: &mut Inboxes, woken: &mut Vec<Waker>, event: &Event) {
+    fn happened(&self, inboxes: &mut ByTicket<Inbox>, woken: &mut Vec<Waker>, event: &Event) {
         match *event {
             Event::Emitted { ticket, emission } => {
                 if let Some(inbox) = inboxes.of(ticket) {
@@ -200,7 +190,8 @@ impl Conductor {
 /// Lets the fleet's time pass, for as long as the runtime lives.
 async fn conduct(conductor: Arc<Conductor>) {
     let mut sleep = pin!(conductor.timer.sleep_until(conductor.origin));
-    let mut next = conductor.advance(Duration::ZERO);
+    let mut woken = Vec::new();
+    let mut next = conductor.advance(Duration::ZERO, &mut woken);
     loop {
         match next {
             None => conductor.sooner.notified().await,
@@ -213,13 +204,13 @@ async fn conduct(conductor: Arc<Conductor>) {
                 }
             }
         }
-        next = conductor.advance(conductor.origin.elapsed());
+        next = conductor.advance(conductor.origin.elapsed(), &mut woken);
     }
 }
 
 impl Seat {
-    /// What the fleet emitted next for this job, with its moment.
-    pub(crate) fn poll_next(&mut self, cx: &Context<'_>) -> Poll<(Instant, Emission)> {
+    /// What the fleet emitted next for this job, with its moment, and what became of the job so far.
+    pub(crate) fn poll_next(&mut self, cx: &Context<'_>) -> Poll<(Instant, Emission, Course)> {
         let mut state = self.conductor.state();
         let Some(inbox) = state.inboxes.of(self.ticket) else { return Poll::Pending };
         if inbox.emissions.is_empty() {
@@ -231,13 +222,7 @@ impl Seat {
         }
         let emission = inbox.emissions.remove(0);
         self.ended |= emission.finish.is_some();
-        Poll::Ready((self.conductor.origin + emission.at, emission))
-    }
-
-    /// What became of the job so far.
-    pub(crate) fn course(&self) -> Course {
-        let mut state = self.conductor.state();
-        state.inboxes.of(self.ticket).map_or_else(Course::default, |inbox| inbox.course)
+        Poll::Ready((self.conductor.origin + emission.at, emission, inbox.course))
     }
 }
 
@@ -248,7 +233,7 @@ impl Drop for Seat {
             state.fleet.abort(self.ticket);
             self.conductor.counts.occupied(&state.fleet.occupancy());
         }
-        let inbox = state.inboxes.close(self.ticket);
+        let inbox = state.inboxes.take(self.ticket);
         drop(state);
         // A waker may run foreign code when it is dropped, so not under the lock.
         drop(inbox);
@@ -264,49 +249,5 @@ impl Inbox {
             share.finished(emission.finish);
             self.share = None;
         }
-    }
-}
-
-impl Inboxes {
-    fn open(&mut self, ticket: Ticket, share: Option<Share>) {
-        if self.held.is_empty() {
-            self.first = ticket.0;
-        }
-        self.held.push_back(Some(Inbox { share, ..Inbox::default() }));
-    }
-
-    fn of(&mut self, ticket: Ticket) -> Option<&mut Inbox> {
-        let place = usize::try_from(ticket.0.checked_sub(self.first)?).ok()?;
-        self.held.get_mut(place)?.as_mut()
-    }
-
-    fn close(&mut self, ticket: Ticket) -> Option<Inbox> {
-        let place = usize::try_from(ticket.0.checked_sub(self.first)?).ok()?;
-        let inbox = self.held.get_mut(place)?.take();
-        while let Some(None) = self.held.front() {
-            self.held.pop_front();
-            self.first += 1;
-        }
-        inbox
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn inboxes_are_found_by_ticket_and_forgotten_from_the_front() {
-        let mut inboxes = Inboxes::default();
-        (7..10).for_each(|ticket| inboxes.open(Ticket(ticket), None));
-        assert!(inboxes.close(Ticket(8)).is_some());
-        assert!(inboxes.of(Ticket(8)).is_none() && inboxes.of(Ticket(9)).is_some());
-        assert_eq!(inboxes.held.len(), 3);
-        assert!(inboxes.close(Ticket(7)).is_some());
-        assert_eq!((inboxes.held.len(), inboxes.first), (1, 9));
-        assert!(inboxes.of(Ticket(3)).is_none());
-        inboxes.close(Ticket(9));
-        inboxes.open(Ticket(12), None);
-        assert!(inboxes.of(Ticket(12)).is_some());
     }
 }

@@ -177,7 +177,7 @@ async fn begin(
         at: server.since_start(read.arrival),
     };
     let (choices, seats) =
-        sequences::start(server, &asked, prompt, (&order, counted.clone()), &manner);
+        sequences::start(server, &asked, &prompt, (&order, counted.clone()), &manner);
     let playback = Playback::new(head, Arc::clone(&server.vocabulary), choices);
     let tells_cached = server.options.serving.enable_prompt_tokens_details;
     let counted = Some(counted).filter(|_| seats.is_empty());

@@ -40,7 +40,7 @@ struct Sequence {
 pub(crate) fn start(
     server: &Server,
     asked: &Asked,
-    prompt: Measured,
+    prompt: &Measured,
     (order, counted): (&Order, counts::Asked),
     manner: &Manner,
 ) -> (Vec<Choice>, SmallVec<[Seat; 1]>) {
@@ -49,7 +49,6 @@ pub(crate) fn start(
         Some(_) => Counts::begin_all(&server.counts, counted),
         None => SmallVec::new(),
     };
-    let ids: Arc<[u32]> = prompt.ids.into();
     let choices = (0..asked.n).map(|choice| {
         let work = Work {
             request: order.number,
@@ -80,7 +79,7 @@ pub(crate) fn start(
                 Source::Own(Box::new(pace.generate_exactly(&sequence.work, length)))
             }
             Some(conductor) => {
-                let job = job(server, asked, &ids, sequence, order.generates);
+                let job = job(server, asked, &prompt.ids, sequence, order.generates);
                 seats.push(conductor.submit(order.arrival, job, shares.pop()));
                 Source::told(tokens_per_chunk.get())
             }
@@ -91,13 +90,7 @@ pub(crate) fn start(
     (choices, seats)
 }
 
-fn job(
-    server: &Server,
-    asked: &Asked,
-    prompt: &Arc<[u32]>,
-    sequence: Sequence,
-    generates: bool,
-) -> Job {
+fn job(server: &Server, asked: &Asked, prompt: &[u32], sequence: Sequence, generates: bool) -> Job {
     let Sequence { work, tokens, finish, text } = sequence;
     let block_size = server.conductor.as_deref().map_or(1, Conductor::block_size);
     let caches = server.caches_prefixes() && !prompt.is_empty();
