@@ -7,12 +7,32 @@ pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod sim;
 
+use std::fs::File;
+use std::path::Path;
+
 use tokometer_plan::{Plan, PlanError, Resolved};
 
 use crate::exit::Exit;
 use crate::screen::Screen;
 use crate::surroundings::Surroundings;
 use crate::trouble::Trouble;
+
+/// Refuses a file, named by that flag, that cannot be written.
+///
+/// # Errors
+/// If it cannot.
+fn check_writable(flag: &str, path: &Path) -> Result<(), Trouble> {
+    let opened = File::options().create(true).append(true).open(path);
+    opened.map(drop).map_err(|error| {
+        Trouble::failed(format!("{flag}: cannot write {}: {error}", path.display()))
+            .with_hint("name a file in a folder that exists and may be written")
+    })
+}
+
+/// `1 point`, `2 points`.
+fn counted(number: usize, one: &str) -> String {
+    format!("{number} {one}{}", if number == 1 { "" } else { "s" })
+}
 
 /// Says what the plan's maker should know before it runs.
 fn announce(resolved: &Resolved, surroundings: &Surroundings, screen: &Screen) {

@@ -50,8 +50,33 @@ pub(crate) fn options(query: &str, secrets: &[String]) -> Result<Options, Troubl
     })
 }
 
+/// Reads what flags ask of the simulator, each of them a key of its, and what `further` says after them in a query's form. What is wrong
+/// is told by the flag.
+///
+/// # Errors
+/// If it is no query of the simulator's.
+pub(crate) fn options_of_flags(
+    given: &[(&str, &str)],
+    further: Option<&str>,
+) -> Result<Options, Trouble> {
+    let flags = given.iter().map(|(key, value)| format!("{key}={}", escaped(value)));
+    let query: Vec<String> = flags.chain(further.map(str::to_owned)).collect();
+    options(&query.join("&"), &[]).map_err(|trouble| {
+        trouble.in_words(|words| with_flag(words, given).unwrap_or_else(|| words.to_owned()))
+    })
+}
+
+/// The words, which may speak of a key, as speaking of the flag that it was given by.
+fn with_flag(words: &str, given: &[(&str, &str)]) -> Option<String> {
+    let rest = words.strip_prefix(OPTIONS)?;
+    let (key, _) = given
+        .iter()
+        .find(|(key, _)| rest.strip_prefix(key).is_some_and(|after| after.starts_with(' ')))?;
+    Some(format!("--{}{}", key.replace('_', "-"), &rest[key.len()..]))
+}
+
 /// What stands before what is wrong with an option.
-pub(crate) const OPTIONS: &str = "the simulator's options: ";
+const OPTIONS: &str = "the simulator's options: ";
 
 /// The value with what has a meaning in a query written as `%XX`.
 pub(crate) fn escaped(value: &str) -> String {
@@ -82,16 +107,17 @@ fn preset_trouble(error: &PresetError, secrets: &[String]) -> Trouble {
 /// Starts a simulator on loopback, at a port of the system's choice.
 ///
 /// # Errors
-/// If it cannot be started.
+/// If it cannot be started, or is to log by an interval that is none.
 pub(crate) fn start_on_loopback(
     options: Options,
     tokenizer: Arc<dyn Tokenizer>,
 ) -> Result<Running, Trouble> {
-    start(options, tokenizer, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), None)
+    let log = log(&options)?;
+    start(options, tokenizer, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), None, log)
         .map_err(|error| Trouble::caused("cannot start the simulator", &error))
 }
 
-/// Starts a simulator at `address`; `truth` is the file that its emissions are written to.
+/// Starts a simulator at `address`; `truth` is the file that its emissions are written to, and `log` is where it says what it does.
 ///
 /// # Errors
 /// If the address is taken, or the file cannot be written.
@@ -100,29 +126,42 @@ pub(crate) fn start(
     tokenizer: Arc<dyn Tokenizer>,
     address: SocketAddr,
     truth: Option<PathBuf>,
+    log: Option<Log>,
 ) -> io::Result<Running> {
-    tokometer_sim::spawn(options, Arc::new(SameTokens(tokenizer)), address, truth)
+    let tokens = Arc::new(SameTokens(tokenizer));
+    match log {
+        None => tokometer_sim::spawn(options, tokens, address, truth),
+        Some(log) => tokometer_sim::spawn_logging(options, tokens, address, truth, log),
+    }
 }
 
-/// As [`start`], with a log of what it does on stderr, in vLLM's lines.
+/// Where the simulator says what it does, in vLLM's lines: on stderr, if its options ask for it.
 ///
 /// # Errors
-/// As [`start`].
-pub(crate) fn start_logging(
-    options: Options,
-    tokenizer: Arc<dyn Tokenizer>,
-    address: SocketAddr,
-    truth: Option<PathBuf>,
-    (every, together): (Duration, bool),
-) -> io::Result<Running> {
+/// If the variable for vLLM's interval holds none.
+pub(crate) fn log(options: &Options) -> Result<Option<Log>, Trouble> {
+    if !options.serving.log_stats {
+        return Ok(None);
+    }
     let screen = Screen::new();
-    let log = Log {
-        every,
-        together,
+    Ok(Some(Log {
+        every: log_interval()?,
+        together: options.serving.aggregate_engine_logging,
         time: Box::new(|| Zoned::now().strftime("%m-%d %H:%M:%S").to_string()),
         line: Box::new(move |line| screen.say(line)),
-    };
-    tokometer_sim::spawn_logging(options, Arc::new(SameTokens(tokenizer)), address, truth, log)
+    }))
+}
+
+/// How long from one log line to the next.
+fn log_interval() -> Result<Duration, Trouble> {
+    const NAME: &str = "VLLM_LOG_STATS_INTERVAL";
+    let Some(value) = std::env::var_os(NAME) else { return Ok(Duration::from_secs(10)) };
+    let seconds = value.to_str().and_then(|value| value.trim().parse::<f64>().ok());
+    let interval = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    interval.filter(|interval| !interval.is_zero()).ok_or_else(|| {
+        Trouble::input(format!("{NAME} is a number of seconds above 0, not {value:?}"))
+            .with_hint("unset it, or pass --disable-log-stats")
+    })
 }
 
 /// The client's tokenizer as the simulator needs one. What it cannot encode or decode counts as nothing.
@@ -140,5 +179,19 @@ impl Tokens for SameTokens {
 
     fn chat(&self, messages: &[Message]) -> Option<String> {
         self.0.template()?.render(messages, true).ok()?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_flag_is_told_by_its_name() {
+        let given = [("max_num_seqs", "0"), ("seed", "x")];
+        let words = format!("{OPTIONS}max_num_seqs takes a whole number");
+        assert_eq!(with_flag(&words, &given).unwrap(), "--max-num-seqs takes a whole number");
+        let words = format!("{OPTIONS}block_size takes a whole number");
+        assert_eq!(with_flag(&words, &given), None);
     }
 }

@@ -1,12 +1,13 @@
-//! What the program finds around itself: variables, files, chance. And what it was told in secret.
+//! What the program finds around itself: variables, files, chance, a clock. And what it was told in secret.
 //!
 //! A key or a header typed on the command line becomes a variable here, so that the plan can name it and never hold it.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use nix::time::{ClockId, clock_gettime};
 use tokometer_plan::Environment;
 
 /// The process's environment with the secrets of its command line laid over it.
@@ -71,4 +72,8 @@ impl Environment for Surroundings {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         (since.as_nanos() as u64) & ((1 << 53) - 1)
     }
+}
+/// A moment of a steady clock; 0 where there is none.
+pub(crate) fn now() -> Duration {
+    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from)
 }

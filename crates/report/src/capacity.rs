@@ -7,6 +7,8 @@ mod chart;
 mod facts;
 mod table;
 
+use std::fmt;
+
 use serde_json::Value;
 
 use crate::Style;
@@ -245,6 +247,13 @@ impl Reach {
     /// Whether that load is within it.
     pub fn covers(self, load: f64) -> bool {
         self.load().is_some_and(|most| load <= most)
+    }
+}
+
+/// `TTFT p99 ≤ 500 ms`.
+impl fmt::Display for Objective {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, table::limit(self))
     }
 }
 

@@ -17,6 +17,8 @@ mod number;
 mod prose;
 mod trust;
 
+pub use number::count;
+
 use std::io;
 use std::path::{Component, Path};
 

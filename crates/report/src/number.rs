@@ -34,7 +34,7 @@ pub(crate) fn compact(value: f64, digits: usize) -> String {
 }
 
 /// A count, in groups of three: `197,632`.
-pub(crate) fn count(value: u64) -> String {
+pub fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {

@@ -1,7 +1,7 @@
 //! The figure: at the left what each number of replicas carries, where there are several, and at the right how requests fare as the
 //! load grows.
 
-use super::table::{limit, load_text};
+use super::table::load_text;
 use super::{Capacity, Load, Most, Reach};
 use crate::figure::{
     Axes, Axis, Colour, Dash, Figure, Look, Marker, Marks, Panel, Point, Scale, Series, Size,
@@ -145,10 +145,8 @@ fn line(name: &str, look: Look, points: Vec<Point>) -> Series {
     Series { name: Some(name.to_owned()), look, points }
 }
 
-/// `TTFT p99 ≤ 500 ms`.
 fn name(capacity: &Capacity, place: usize) -> String {
-    let objective = capacity.objectives.get(place);
-    objective.map_or_else(String::new, |one| format!("{} {}", one.name, limit(one)))
+    capacity.objectives.get(place).map_or_else(String::new, ToString::to_string)
 }
 
 /// So many times its limit is as far as a figure is drawn.

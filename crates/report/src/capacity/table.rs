@@ -101,7 +101,7 @@ pub(crate) fn limit(objective: &Objective) -> String {
 fn amount(figure: f64, unit: Unit) -> String {
     match unit {
         Unit::Seconds => format!("{} ms", shortest(1e3 * figure, 3)),
-        Unit::Share => format!("{} %", shortest(100.0 * figure, 2)),
+        Unit::Share => format!("{} %", shortest(100.0 * figure, 4)),
     }
 }
 

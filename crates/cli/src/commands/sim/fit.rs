@@ -14,6 +14,7 @@ use tokometer_sim::Deployment;
 use tokometer_sim::fit::{self, Observed, Target, Unidentified};
 use tokometer_sim::hardware::{Fit, Preset};
 
+use crate::commands::counted;
 use crate::commands::report::runs_below;
 use crate::dialect::values::number;
 use crate::exit::Exit;
@@ -290,10 +291,6 @@ fn told(untold: &Unidentified, begin: &Deployment) -> String {
         false => "held at 0".to_owned(),
     };
     format!("{}, {held}: {why}", coefficient.name())
-}
-
-fn counted(n: usize, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
 /// How many folders a run's name has at most.

@@ -23,11 +23,11 @@ use tokometer_sim::{Deployment, Options, hardware};
 
 use super::serve::flags::Engines;
 use super::serve::help::presets;
-use super::serve::with_flag;
+use crate::commands::check_writable;
 use crate::dialect::values::{count, places};
 use crate::exit::Exit;
 use crate::screen::Screen;
-use crate::simulator::{self, escaped};
+use crate::simulator;
 use crate::trouble::Trouble;
 use objectives::{Slo, slo};
 use progress::Progress;
@@ -159,12 +159,7 @@ pub(crate) fn plan(arguments: &Arguments) -> Result<Exit, Trouble> {
 impl Arguments {
     /// What is deployed, as the simulator reads it.
     fn deployed(&self) -> Result<Options, Trouble> {
-        let given = self.engines.pairs();
-        let flags = given.iter().map(|(key, value)| format!("{key}={}", escaped(value)));
-        let query: Vec<String> = flags.chain(self.options.clone()).collect();
-        simulator::options(&query.join("&"), &[]).map_err(|trouble| {
-            trouble.in_words(|words| with_flag(words, &given).unwrap_or_else(|| words.to_owned()))
-        })
+        simulator::options_of_flags(&self.engines.pairs(), self.options.as_deref())
     }
 
     fn deployment(&self, options: &Options) -> Result<Deployment, Trouble> {
@@ -279,11 +274,7 @@ impl Arguments {
                 ))
                 .with_hint("end its name with the form that it is to have"));
             }
-            let opened = fs::File::options().create(true).append(true).open(path);
-            opened.map_err(|error| {
-                Trouble::failed(format!("--figure: cannot write {}: {error}", path.display()))
-                    .with_hint("name a file in a folder that exists and may be written")
-            })?;
+            check_writable("--figure", path)?;
         }
         Ok(self.figure.clone())
     }
@@ -306,32 +297,23 @@ fn check_objectives(all: &[Slo]) -> Result<(), Trouble> {
     }
 }
 
-/// Refuses requests that no engine has room for.
+/// Refuses requests that no engine has room for: `max_model_len` is never more than that.
 fn fits(bench: &Bench, max_model_len: u32) -> Result<(), Trouble> {
     let longest = bench.longest();
-    let refuse = |room: u32, of: &str, hint: &str| {
-        let what = format!(
-            "--input-tokens and --output-tokens: the longest request has {longest} tokens, and {of} {room}"
-        );
-        Err(Trouble::input(what).with_hint(hint))
-    };
-    // The last token of an output is never computed itself.
-    let context = bench.deployment.engine.context();
-    if longest > u64::from(max_model_len) {
-        return refuse(
-            max_model_len,
-            "max_model_len is",
-            "give shorter ones, or a greater --options max_model_len=…",
-        );
+    if longest <= u64::from(max_model_len) {
+        return Ok(());
     }
-    if longest > u64::from(context) + 1 {
-        return refuse(
-            context,
+    let (of, hint) = match max_model_len < bench.deployment.engine.context() {
+        true => ("max_model_len is", "give shorter ones, or a greater --options max_model_len=…"),
+        false => (
             "an engine has room for",
             "give shorter ones, or engines with more blocks and tokens in a step",
-        );
-    }
-    Ok(())
+        ),
+    };
+    Err(Trouble::input(format!(
+        "--input-tokens and --output-tokens: the longest request has {longest} tokens, and {of} {max_model_len}"
+    ))
+    .with_hint(hint))
 }
 
 /// What stands below `--help`.

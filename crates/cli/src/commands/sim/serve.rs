@@ -3,21 +3,20 @@
 pub(super) mod flags;
 pub(super) mod help;
 
-use std::fs::File;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
 use clap::Args;
 use tokometer_sim::{Deployment, Options, Routing, check_certificate};
 use tokometer_workload::tokenizer::{self, Hub};
 
+use crate::commands::check_writable;
 use crate::dialect::values::port;
 use crate::exit::Exit;
 use crate::interruption::{block_signals, wait_for_signal};
 use crate::screen::Screen;
-use crate::simulator::{self, escaped};
+use crate::simulator;
 use crate::trouble::Trouble;
 
 /// What `sim` takes.
@@ -60,17 +59,11 @@ pub(crate) fn serve(arguments: &Arguments) -> Result<Exit, Trouble> {
     let engines = options.deployment.as_ref().map(described);
     let address = SocketAddr::new(arguments.host, arguments.port);
     if let Some(truth) = &arguments.truth {
-        check_writable(truth)?;
+        check_writable("--truth", truth)?;
     }
-    let truth = arguments.truth.clone();
-    let running = match arguments.flags.disable_log_stats {
-        true => simulator::start(options, tokenizer, address, truth),
-        false => {
-            let log = (log_interval()?, arguments.flags.aggregate_engine_logging);
-            simulator::start_logging(options, tokenizer, address, truth, log)
-        }
-    };
-    let running = running.map_err(|error| not_started(address, &error))?;
+    let log = simulator::log(&options)?;
+    let running = simulator::start(options, tokenizer, address, arguments.truth.clone(), log)
+        .map_err(|error| not_started(address, &error))?;
     if let Some(engines) = engines {
         screen.say(engines);
     }
@@ -81,26 +74,6 @@ pub(crate) fn serve(arguments: &Arguments) -> Result<Exit, Trouble> {
     wait_for_signal(&signals)?;
     drop(running);
     Ok(Exit::Done)
-}
-
-/// How long from one log line to the next.
-fn log_interval() -> Result<Duration, Trouble> {
-    const NAME: &str = "VLLM_LOG_STATS_INTERVAL";
-    let Some(value) = std::env::var_os(NAME) else { return Ok(Duration::from_secs(10)) };
-    let seconds = value.to_str().and_then(|value| value.trim().parse::<f64>().ok());
-    let interval = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    interval.filter(|interval| !interval.is_zero()).ok_or_else(|| {
-        Trouble::input(format!("{NAME} is a number of seconds above 0, not {value:?}"))
-            .with_hint("unset it, or pass --disable-log-stats")
-    })
-}
-
-fn check_writable(truth: &Path) -> Result<(), Trouble> {
-    let opened = File::options().create(true).append(true).open(truth);
-    opened.map(drop).map_err(|error| {
-        Trouble::failed(format!("--truth: cannot write {}: {error}", truth.display()))
-            .with_hint("name a file in a folder that exists and may be written")
-    })
 }
 
 fn not_started(address: SocketAddr, error: &io::Error) -> Trouble {
@@ -118,31 +91,13 @@ fn not_started(address: SocketAddr, error: &io::Error) -> Trouble {
 impl Arguments {
     /// The options, of which what is wrong is told with its flag.
     fn read(&self) -> Result<Options, Trouble> {
-        let given = self.flags.pairs();
-        let options = simulator::options(&self.query(&given), &[]).map_err(|trouble| {
-            trouble.in_words(|words| with_flag(words, &given).unwrap_or_else(|| words.to_owned()))
-        })?;
+        let options = simulator::options_of_flags(&self.flags.pairs(), self.options.as_deref())?;
         check_certificate(&options).map_err(|error| {
             Trouble::input(format!("--ssl-certfile: {error}"))
                 .with_hint("give a certificate and its private key, both as PEM")
         })?;
         Ok(options)
     }
-
-    /// The options in the one form that the simulator reads.
-    fn query(&self, given: &[(&str, &str)]) -> String {
-        let flags = given.iter().map(|(key, value)| format!("{key}={}", escaped(value)));
-        flags.chain(self.options.clone()).collect::<Vec<_>>().join("&")
-    }
-}
-
-/// The words, which may speak of a key, as speaking of the flag that it was given by.
-pub(super) fn with_flag(words: &str, given: &[(&str, &str)]) -> Option<String> {
-    let rest = words.strip_prefix(simulator::OPTIONS)?;
-    let (key, _) = given
-        .iter()
-        .find(|(key, _)| rest.strip_prefix(key).is_some_and(|after| after.starts_with(' ')))?;
-    Some(format!("--{}{}", key.replace('_', "-"), &rest[key.len()..]))
 }
 
 /// What engines are, in one line.
@@ -204,14 +159,5 @@ mod tests {
             several.ends_with("prefix caching off, prompts in one step, drafts of 1 (mtp), requests go to the one with the fewest"),
             "{several}"
         );
-    }
-
-    #[test]
-    fn what_is_wrong_with_a_flag_is_told_by_its_name() {
-        let given = [("max_num_seqs", "0"), ("seed", "x")];
-        let words = format!("{}max_num_seqs takes a whole number", simulator::OPTIONS);
-        assert_eq!(with_flag(&words, &given).unwrap(), "--max-num-seqs takes a whole number");
-        let words = format!("{}block_size takes a whole number", simulator::OPTIONS);
-        assert_eq!(with_flag(&words, &given), None);
     }
 }

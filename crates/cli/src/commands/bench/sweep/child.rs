@@ -12,9 +12,10 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use super::secrets::hidden;
-use super::signals::{Signals, now};
+use super::signals::Signals;
 use super::words::Words;
 use crate::screen::Screen;
+use crate::surroundings::now;
 use crate::trouble::Trouble;
 
 /// Where the output of a program goes.

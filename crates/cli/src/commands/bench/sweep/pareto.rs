@@ -11,8 +11,8 @@ use serde_json::Value;
 use tokometer_report::figure::{Axes, Axis, Figure, Look, Marks, Panel, Point, Series, Size};
 
 use super::parameters::python;
-use super::plot::counted;
 use super::results::{self, Row, check_variable};
+use crate::commands::counted;
 use crate::exit::Exit;
 use crate::screen::Screen;
 use crate::trouble::Trouble;

@@ -16,6 +16,7 @@ use tokometer_report::figure::{
 
 use super::experiment::sanitized;
 use super::results::{self, Row, check_variable, grouped};
+use crate::commands::counted;
 use crate::exit::Exit;
 use crate::screen::Screen;
 use crate::trouble::Trouble;
@@ -144,11 +145,6 @@ fn warn(screen: &Screen, figure: &Figure) {
             if left_out == 1 { "is" } else { "are" },
         )),
     }
-}
-
-/// `1 point`, `2 points`.
-pub(crate) fn counted(number: usize, one: &str) -> String {
-    format!("{number} {one}{}", if number == 1 { "" } else { "s" })
 }
 
 impl Arguments {

@@ -12,9 +12,10 @@ use tokometer_wire::APIS;
 use super::child::{Group, Output, say_last_lines};
 use super::halt::Halt;
 use super::secrets::hidden;
-use super::signals::{Signals, now};
+use super::signals::Signals;
 use super::words::Words;
 use crate::screen::Screen;
+use crate::surroundings::now;
 use crate::trouble::{Trouble, chain};
 
 /// Where a server is spoken to outside any load.

@@ -7,7 +7,6 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use nix::time::{ClockId, clock_gettime};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals as Stream;
 
@@ -55,9 +54,4 @@ impl Signals {
         let count = self.0.count.lock().unwrap_or_else(PoisonError::into_inner);
         drop(self.0.came.wait_timeout_while(count, length, |count| *count <= known));
     }
-}
-
-/// A moment of a steady clock; 0 where there is none.
-pub(crate) fn now() -> Duration {
-    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from)
 }

@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use nix::time::{ClockId, clock_gettime};
 use tokometer_report::capacity::Trial;
+use tokometer_report::count;
 
 use crate::screen::Screen;
+use crate::surroundings::now;
 
 /// How far trials are. Told by several threads.
 #[derive(Debug)]
@@ -121,13 +122,13 @@ impl fmt::Display for SoFar {
         write!(
             f,
             "{} requests in {trials} trials: {} of service simulated ({} of engines) in {elapsed:.1} s",
-            grouped(*requests),
+            count(*requests),
             long(*simulated),
             long(*worked),
         )?;
         match simulated / elapsed {
             times if times.is_finite() && times >= 10.0 => {
-                write!(f, ", {} times as fast as it would take", grouped(times as u64))
+                write!(f, ", {} times as fast as it would take", count(times as u64))
             }
             _ => Ok(()),
         }
@@ -142,24 +143,6 @@ fn long(seconds: f64) -> String {
         ..172_800.0 => format!("{:.1} h", seconds / 3600.0),
         _ => format!("{:.1} days", seconds / 86_400.0),
     }
-}
-
-/// In groups of three: `197,632`.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// A moment of a steady clock; 0 where there is none.
-fn now() -> Duration {
-    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from)
 }
 
 /// What takes no longer is not shown.

@@ -3,7 +3,7 @@
 //! Deliberately tells no figure that was found: those are the report's.
 
 use serde_json::{Value, json};
-use tokometer_report::capacity::{Load, Objective, Row, Trial, Unit};
+use tokometer_report::capacity::{Load, Row, Trial};
 use tokometer_sim::hardware::{FitPoint, Preset};
 
 use super::super::serve::described;
@@ -48,7 +48,7 @@ pub(super) fn facts(
     };
     let given = arguments.rate.is_some() || arguments.concurrency.is_some();
     facts.push(("Load", or_default(loads, given) + &arrival(bench)));
-    let objectives: Vec<String> = bench.told.iter().map(objective).collect();
+    let objectives: Vec<String> = bench.told.iter().map(ToString::to_string).collect();
     facts.push(("Objectives", or_default(objectives.join(", "), !arguments.slo.is_empty())));
     facts.push(("Trials", trials(arguments, bench)));
     facts
@@ -60,15 +60,6 @@ fn arrival(bench: &Bench) -> String {
         (Load::Rate, 1.0) => ", arriving at random (Poisson)".to_owned(),
         (Load::Rate, burstiness) => format!(", arriving with burstiness {burstiness}"),
     }
-}
-
-/// `TTFT p99 ≤ 500 ms`.
-fn objective(objective: &Objective) -> String {
-    let limit = match objective.unit {
-        Unit::Seconds => format!("≤ {} ms", (objective.limit * 1e6).round() / 1e3),
-        Unit::Share => format!("≥ {} %", (objective.limit * 1e6).round() / 1e4),
-    };
-    format!("{} {limit}", objective.name)
 }
 
 fn trials(arguments: &Arguments, bench: &Bench) -> String {

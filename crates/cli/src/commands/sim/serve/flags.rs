@@ -48,10 +48,10 @@ pub(super) struct Flags {
     enable_prompt_tokens_details: bool,
     /// Leave out vLLM's log lines, which tell every ten seconds what engines did
     #[arg(long, help_heading = SERVING)]
-    pub(super) disable_log_stats: bool,
+    disable_log_stats: bool,
     /// Write one log line for all engines together
     #[arg(long, help_heading = SERVING)]
-    pub(super) aggregate_engine_logging: bool,
+    aggregate_engine_logging: bool,
     /// The root of all draws [default: 42]
     #[arg(long, value_name = "N", help_heading = SERVING)]
     seed: Option<String>,
