@@ -26,10 +26,17 @@ pub(crate) fn options_of_url(
     query: &str,
     secrets: &[String],
 ) -> Result<Options, Trouble> {
-    match preset {
+    let options = match preset {
         "" => options(query, secrets),
         // A URL's host holds nothing that has a meaning in a query.
         preset => options(&format!("preset={preset}&{query}"), secrets),
+    }?;
+    match options.serving.certified {
+        None => Ok(options),
+        Some(_) => Err(Trouble::input(
+            "a sim:// URL is no place for ssl_certfile: it is spoken to in plain HTTP",
+        )
+        .with_hint("start tokometer sim --ssl-certfile FILE, and load it with an https:// URL")),
     }
 }
 

@@ -30,7 +30,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::{Body, Incoming};
+use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, HeaderMap};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, Version};
@@ -260,12 +260,14 @@ async fn answer(
     line: Arc<Line>,
     request: Request<Incoming>,
 ) -> io::Result<Response<CountedReply>> {
-    let length = request.body().size_hint().exact().unwrap_or(0);
-    let asked = (request.method(), request.uri().path());
-    let counted = Counted::new(&server, asked, Instant::now(), length);
+    // Whoever has no key is not counted: vLLM's check stands before its counting.
+    if let Err(refusal) = server.check_key(request.uri().path(), request.headers()) {
+        return Ok(refusal.respond(line).map(CountedReply::uncounted));
+    }
+    let counted = Counted::new(&server, &request, Instant::now());
     let (head, reply) = find_answer(server, line, request).await?.into_parts();
-    let status = head.status.as_u16();
-    Ok(Response::from_parts(head, counted.answered(status, reply)))
+    let reply = counted.answered(head.status.as_u16(), reply);
+    Ok(Response::from_parts(head, reply))
 }
 
 async fn find_answer(
@@ -274,9 +276,6 @@ async fn find_answer(
     request: Request<Incoming>,
 ) -> io::Result<Response<Reply>> {
     let (head, body) = request.into_parts();
-    if let Err(refusal) = server.check_key(head.uri.path(), &head.headers) {
-        return Ok(refusal.respond(line));
-    }
     let body = match Limited::new(body, LONGEST_BODY).collect().await {
         Ok(body) => body.to_bytes(),
         Err(error) if error.is::<LengthLimitError>() => {

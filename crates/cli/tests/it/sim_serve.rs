@@ -61,6 +61,10 @@ fn what_makes_no_sense_is_refused_by_the_name_that_was_typed() {
             "perf --model m --prompt hi --url sim://localhost:8000",
             "error: --url: the simulator has no host and no port: in their place stands the name of a preset, or nothing\n",
         ),
+        (
+            "perf --model m --prompt hi --url sim://?ssl_certfile=c.pem",
+            "error: a sim:// URL is no place for ssl_certfile: it is spoken to in plain HTTP\nhint: start tokometer sim",
+        ),
         ("sim --preset nosuch", "error: no preset is called \"nosuch\"\nhint: there are a100-"),
         ("sim --preset no/such.yaml", "error: cannot read the preset no/such.yaml: "),
         (

@@ -8,74 +8,83 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use hyper::Method;
-use hyper::body::{Body, Frame, SizeHint};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::{Method, Request};
 use tokio::time::Instant;
 
 use crate::counts::Exchange;
 use crate::server::Server;
 use crate::server::body::Reply;
 
-/// A request that will be counted when this is dropped.
+/// A request that is to be counted once it is answered. One that never is, because a fault broke its connection or the client left, is
+/// not.
 #[derive(Debug)]
 pub(crate) struct Counted {
     server: Arc<Server>,
     /// The path that answers it, as it is registered.
     handler: String,
     method: Method,
-    status: u16,
     began: Instant,
     request_bytes: u64,
-    response_bytes: u64,
 }
 
 /// A response that is counted when it is over.
 #[derive(Debug)]
 pub(crate) struct CountedReply {
     reply: Reply,
-    _counted: Counted,
+    counted: Option<Answered>,
+}
+
+#[derive(Debug)]
+struct Answered {
+    counted: Counted,
+    status: u16,
+    response_bytes: u64,
 }
 
 impl Counted {
     /// A request whose head was read at `began`.
-    pub(crate) fn new(
-        server: &Arc<Server>,
-        (method, path): (&Method, &str),
-        began: Instant,
-        request_bytes: u64,
-    ) -> Self {
-        let known = server.knows(path);
+    pub(crate) fn new(server: &Arc<Server>, request: &Request<Incoming>, began: Instant) -> Self {
+        let path = request.uri().path();
+        let handler = if server.knows(path) { path } else { "none" };
         Self {
             server: Arc::clone(server),
-            handler: if known { path.to_owned() } else { "none".to_owned() },
-            method: method.clone(),
-            status: 0,
+            handler: handler.to_owned(),
+            method: request.method().clone(),
             began,
-            request_bytes,
-            response_bytes: 0,
+            request_bytes: request.body().size_hint().exact().unwrap_or(0),
         }
     }
 
     /// It is answered so.
-    pub(crate) fn answered(mut self, status: u16, reply: Reply) -> CountedReply {
-        self.status = status;
-        self.response_bytes = reply.size_hint().exact().unwrap_or(0);
-        CountedReply { reply, _counted: self }
+    pub(crate) fn answered(self, status: u16, reply: Reply) -> CountedReply {
+        let response_bytes = reply.size_hint().exact().unwrap_or(0);
+        CountedReply { reply, counted: Some(Answered { counted: self, status, response_bytes }) }
     }
 }
 
-impl Drop for Counted {
+impl CountedReply {
+    /// A response that is not counted.
+    pub(crate) const fn uncounted(reply: Reply) -> Self {
+        Self { reply, counted: None }
+    }
+}
+
+impl Drop for CountedReply {
     fn drop(&mut self) {
+        let Some(Answered { counted, status, response_bytes }) = self.counted.take() else {
+            return;
+        };
         let now = Instant::now();
-        self.server.counts.http(
-            self.server.since_start(now),
+        counted.server.counts.http(
+            counted.server.since_start(now),
             &Exchange {
-                handler: &self.handler,
-                method: self.method.as_str(),
-                status: self.status,
-                took: now.saturating_duration_since(self.began),
-                request_bytes: self.request_bytes,
-                response_bytes: self.response_bytes,
+                handler: &counted.handler,
+                method: counted.method.as_str(),
+                status,
+                took: now.saturating_duration_since(counted.began),
+                request_bytes: counted.request_bytes,
+                response_bytes,
             },
         );
     }

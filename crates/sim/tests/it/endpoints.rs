@@ -368,3 +368,23 @@ async fn the_server_tells_how_it_is_set_up_as_text_and_as_json() {
     assert_eq!(told["vllm_config"]["model_config"]["max_model_len"], 4096);
     assert_eq!(sim.ask("GET /server_info?config_format=xml", &[], &json!("")).await.status, 400);
 }
+
+#[tokio::test(start_paused = true)]
+async fn http_requests_are_counted_once_they_are_answered_and_whoever_has_no_key_is_not() {
+    let sim = Piped::new("api_key=k&fault=reset&fault_requests=1");
+    let key = ("authorization", "Bearer k");
+    sim.ask(CHAT, &[], &chat(1)).await;
+    sim.ask(CHAT, &[key], &chat(1)).await;
+    sim.ask(CHAT, &[key], &chat(1)).await;
+    sim.ask("GET /nowhere", &[], &Value::Null).await;
+    let page = sim.ask("GET /metrics", &[], &Value::Null).await.text();
+    let counted: Vec<&str> =
+        page.lines().filter(|line| line.starts_with("http_requests_total{")).collect();
+    assert_eq!(
+        counted,
+        [
+            r#"http_requests_total{handler="/v1/chat/completions",method="POST",status="2xx"} 1.0"#,
+            r#"http_requests_total{handler="none",method="GET",status="4xx"} 1.0"#,
+        ]
+    );
+}
