@@ -13,8 +13,10 @@ struct Generated {
     text: fn() -> String,
 }
 
-const GENERATED: [Generated; 1] =
-    [Generated { path: "docs/metrics.md", text: tokometer_metrics::catalog::markdown }];
+const GENERATED: [Generated; 2] = [
+    Generated { path: "docs/metrics.md", text: tokometer_metrics::catalog::markdown },
+    Generated { path: "docs/diagnosis.md", text: tokometer_metrics::diagnosis::markdown },
+];
 
 /// Writes them all.
 pub(crate) fn write(root: &Path) -> Result<(), Failed> {

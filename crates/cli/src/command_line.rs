@@ -6,7 +6,7 @@ use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
 use tokometer_plan::names_a_secret;
 
-use crate::commands::{bench, demo, report, run, sim};
+use crate::commands::{bench, demo, explain, report, run, sim, watch};
 use crate::dialect::{evalscope, vllm};
 use crate::exit::{self, Exit};
 use crate::refusal::{flag_only, what_is_wrong, word};
@@ -41,6 +41,11 @@ pub(crate) enum Command {
     Run(run::Arguments),
     /// Rebuild every report of a run from its log
     Report(report::Arguments),
+    /// Say what is wrong with a run, or limits it, and what that rests on
+    Explain(explain::Arguments),
+    /// Watch a running server by its own metrics, live, without putting load on it
+    #[command(after_help = watch::EXAMPLES)]
+    Watch(watch::Arguments),
     /// Serve the simulator, an inference server to practise on, until Ctrl-C
     Sim(Box<sim::Arguments>),
     /// See it at work in half a minute: a sweep against the embedded simulator
@@ -186,7 +191,7 @@ mod tests {
 
     #[test]
     fn an_example_is_never_broken_where_it_has_no_backslash() {
-        for line in START.lines().chain(PERF_EXAMPLES.lines()).chain(bench::SERVE_EXAMPLES.lines())
+        for line in START.lines().chain(PERF_EXAMPLES.lines()).chain(bench::SERVE_EXAMPLES.lines()).chain(watch::EXAMPLES.lines())
         {
             assert!(line.chars().count() <= 80, "a terminal of 80 columns breaks: {line}");
         }

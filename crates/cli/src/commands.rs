@@ -2,10 +2,12 @@
 
 pub(crate) mod bench;
 pub(crate) mod demo;
+pub(crate) mod explain;
 pub(crate) mod perf;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod sim;
+pub(crate) mod watch;
 
 use std::fs::File;
 use std::path::Path;

@@ -2,9 +2,10 @@
 //!
 //! What a tool prints and writes is the concern of `tokometer_report`; neither half touches the engine.
 
-mod credentials;
+pub(crate) mod credentials;
 pub(crate) mod evalscope;
 mod json;
+mod telemetry;
 pub(crate) mod values;
 pub(crate) mod vllm;
 pub(crate) mod wording;

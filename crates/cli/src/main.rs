@@ -28,6 +28,8 @@ fn main() -> ExitCode {
         Ok(Command::Bench(command)) => commands::bench::bench(command),
         Ok(Command::Run(arguments)) => commands::run::run(&arguments),
         Ok(Command::Report(arguments)) => commands::report::report(&arguments),
+        Ok(Command::Explain(arguments)) => commands::explain::explain(&arguments),
+        Ok(Command::Watch(arguments)) => commands::watch::watch(&arguments),
         Ok(Command::Sim(arguments)) => commands::sim::sim(&arguments),
         Ok(Command::Demo(arguments)) => commands::demo::demo(&arguments),
         Err(outcome) => outcome,

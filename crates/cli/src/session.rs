@@ -7,11 +7,12 @@ mod acquaint;
 mod explain;
 mod folder;
 mod header;
+mod hearing;
 mod journal;
 mod measure;
 mod progress;
 mod recorder;
-mod server_side;
+mod profile;
 mod service;
 mod settle;
 mod so_far;
@@ -36,11 +37,12 @@ use crate::limits::{descriptors, memory};
 use crate::screen::Screen;
 use crate::trouble::Trouble;
 use folder::Folder;
+use hearing::Hearing;
 use journal::{Detail, Journal};
 use measure::Measure;
 use progress::{Preparing, View};
-use recorder::{Desk, Opening, Recorded, Recorder, Tally};
-use server_side::Profile;
+use recorder::{Desk, Recorded, Recorder, Tally};
+use profile::Profile;
 use service::Service;
 
 pub(crate) use folder::LOG;
@@ -198,6 +200,7 @@ struct Run<'a> {
     folder: Folder,
     journal: Journal,
     recorder: Recorder,
+    hearing: Hearing,
     header: Header,
     dialect: &'static Dialect,
     summaries: Vec<PointSummary>,
@@ -220,8 +223,19 @@ impl<'a> Run<'a> {
         let header = header::of(plan, model, measure, service, &folder);
         let dialect = dialect::by_name(&header.dialect).map_err(unwritten)?;
         let recorder = Recorder::create(&folder.log(), header.clone()).map_err(unwritten)?;
+        let hearing = Hearing::begin(plan, service);
         let summaries = Vec::with_capacity(plan.points.len());
-        Ok(Self { scene, folder, journal, recorder, header, dialect, summaries, complete: true })
+        Ok(Self {
+            scene,
+            folder,
+            journal,
+            recorder,
+            hearing,
+            header,
+            dialect,
+            summaries,
+            complete: true,
+        })
     }
 
     /// Runs the points of the sweep, one after the other, until the user wants no more; `ready` are the requests of the first.
@@ -300,9 +314,9 @@ impl<'a> Run<'a> {
     ) -> Result<(Finished, Recorded), Trouble> {
         let Scene { plan, probe, screen, interruption, service, .. } = &self.scene;
         let engine = &service.engine;
-        let before = server_side::metrics(service);
+        self.hearing.before_load();
         if plan.target.profile {
-            server_side::profile(service, Profile::Start)?;
+            profile::profile(service, Profile::Start)?;
         }
         let (events, happened) = channel();
         let (going, done) = channel::<()>();
@@ -317,12 +331,12 @@ impl<'a> Run<'a> {
             log_every: plan.output.log_every.get(),
             tally: &tally,
             interrupt: interruption.interrupt(),
+            hearing: &self.hearing,
         };
         let recorder = &mut self.recorder;
         let outcome = thread::scope(|scope| {
             let (desk, view) = (&desk, &view);
-            let opening = Opening { point: line, scrape: before };
-            let recording = scope.spawn(move || recorder.record(opening, &happened, desk));
+            let recording = scope.spawn(move || recorder.record(line, &happened, desk));
             let showing = scope.spawn(move || progress::show_load(view, &done));
             let finished = interruption.during_load(|| {
                 let probe = probe.clone();
@@ -336,7 +350,7 @@ impl<'a> Run<'a> {
             (finished, recorded)
         });
         if plan.target.profile
-            && let Err(trouble) = server_side::profile(service, Profile::Stop)
+            && let Err(trouble) = profile::profile(service, Profile::Stop)
         {
             // The load is measured all the same.
             screen.say(trouble);
@@ -354,11 +368,12 @@ impl<'a> Run<'a> {
         let Scene { interruption, measure, screen, service, .. } = &self.scene;
         let signals = interruption.signals();
         let stop = || interruption.urgency() == Urgency::Stop || interruption.signals() > signals;
-        let has_metrics = !recorded.log.scrapes.is_empty() && !stop();
-        if let Some(scrape) = has_metrics.then(|| server_side::metrics(service)).flatten() {
-            let written = self.recorder.append(&Line::Scrape(scrape.clone()));
+        if !stop() {
+            let pause = |length| interruption.pause(length);
+            let mut lines = self.hearing.after_load(&pause);
+            lines.extend(self.hearing.silent(&recorded.log, service.engine.now()));
+            let written = self.recorder.hear(&mut recorded.log, lines);
             written.map_err(|error| unwritten(&self.folder, &error))?;
-            recorded.log.scrapes.push(scrape);
         }
         let counted = measure.count_outputs(recorded, screen, &stop);
         if counted.left > 0 {

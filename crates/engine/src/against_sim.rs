@@ -1,8 +1,10 @@
 //! The engine against the simulator, in virtual time, over pipes: every moment that the client records must be the server's own,
 //! to the nanosecond. What is compared is not the configuration but the simulator's ground truth.
 
+mod diagnosed;
 mod endings;
 mod loads;
+mod proxy;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -12,6 +14,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use tokio::io::DuplexStream;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokometer_clock::Timer;
 use tokometer_record::{
@@ -32,12 +35,15 @@ use crate::live::{Interrupt, Live, Urgency};
 use crate::probes::Probes;
 use crate::settings::{Settings, Target, Timeouts, Tls};
 use crate::transport::{Connect, Stamped, Stamps, Steps};
+use proxy::Proxy;
 
 /// Pipes to a simulator in the same process.
 #[derive(Clone)]
 struct Pipes {
     server: Arc<Server>,
     door: Door,
+    /// The connections that a proxy still lets through.
+    places: Arc<Semaphore>,
 }
 
 /// What becomes of an attempt to connect.
@@ -47,6 +53,18 @@ enum Door {
     Shut,
     /// Nobody answers.
     Silent,
+    /// A proxy stands before the server.
+    Proxy(Proxy),
+}
+
+impl Pipes {
+    fn new(server: Arc<Server>, door: Door) -> Self {
+        let places = match door {
+            Door::Proxy(proxy) => proxy.connections,
+            Door::Open | Door::Shut | Door::Silent => 0,
+        };
+        Self { server, door, places: Arc::new(Semaphore::new(places)) }
+    }
 }
 
 impl Connect for Pipes {
@@ -57,6 +75,10 @@ impl Connect for Pipes {
             Door::Open => {}
             Door::Shut => return Err(Failure::new(FailureKind::ConnectRefused, "shut")),
             Door::Silent => std::future::pending().await,
+            Door::Proxy(proxy) => {
+                let client = proxy.receive(&self.server, &self.places)?;
+                return Ok((Stamped::new(client, stamps), Steps::default()));
+            }
         }
         let (client, server) = tokio::io::duplex(1 << 16);
         tokio::spawn(tokometer_sim::serve_connection(Arc::clone(&self.server), server));
@@ -122,6 +144,26 @@ fn asks(api: &dyn Api, stream: bool) -> Arc<[Ask]> {
     Arc::new([Ask { body, prompt_tokens: Some(2), asked_output: Some(5), ..Ask::default() }])
 }
 
+/// What stays the same for every request of a scene.
+fn settings(api: &'static dyn Api, stream: bool, timeouts: Timeouts) -> Settings {
+    Settings {
+        target: Target::parse(&format!("http://sim{}", api.path()), api).unwrap(),
+        api,
+        stream,
+        headers: Vec::new(),
+        secrets: Vec::new(),
+        timeouts,
+        tls: Tls::default(),
+        http2: false,
+        proxy: None,
+        workers: NonZeroUsize::MIN,
+        keep_output: false,
+        keep_prompt: false,
+        request_id_prefix: "test-".into(),
+        drain: Duration::from_millis(50),
+    }
+}
+
 impl Scene {
     async fn run(self) -> Outcome {
         // Nothing but whole milliseconds is exact with tokio's timer, so the clock begins at one.
@@ -129,24 +171,9 @@ impl Scene {
         let truth = Truth::memory(origin);
         let options = tokometer_sim::Options::from_query(self.query).unwrap();
         let server = Server::new(options, Arc::new(Words), Timer::tokio(), truth.clone());
-        let settings = Settings {
-            target: Target::parse(&format!("http://sim{}", self.api.path()), self.api).unwrap(),
-            api: self.api,
-            stream: self.stream,
-            headers: Vec::new(),
-            secrets: Vec::new(),
-            timeouts: self.timeouts,
-            tls: Tls::default(),
-            http2: false,
-            proxy: None,
-            workers: NonZeroUsize::MIN,
-            keep_output: false,
-            keep_prompt: false,
-            request_id_prefix: "test-".into(),
-            drain: Duration::from_millis(50),
-        };
+        let settings = settings(self.api, self.stream, self.timeouts);
         let live = Arc::<Live>::default();
-        let pipes = Pipes { server, door: self.door };
+        let pipes = Pipes::new(server, self.door);
         let carrier = Carrier {
             pool: Arc::new(Pool::new(pipes.clone(), origin, false)),
             terms: Arc::new(Terms::new(&settings).unwrap()),

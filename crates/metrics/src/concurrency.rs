@@ -10,6 +10,16 @@ pub(crate) type Flight = (Offset, Offset);
 /// The most flights at once, at any moment from `since` on. A flight that ends at the moment at which another starts does not
 /// overlap it.
 pub(crate) fn peak(flights: &[Flight], since: Offset) -> u64 {
+    counts(flights, since).map(|(_, count)| count).max().unwrap_or(0)
+}
+
+/// The first moment from `since` on at which so many flights are at once. `None` if there is none.
+pub(crate) fn first_at(flights: &[Flight], since: Offset, many: u64) -> Option<Offset> {
+    counts(flights, since).find(|&(_, count)| count >= many).map(|(at, _)| at)
+}
+
+/// How many flights are at once after each start and each end from `since` on, in order.
+fn counts(flights: &[Flight], since: Offset) -> impl Iterator<Item = (Offset, u64)> {
     let mut events: Vec<(Offset, i64)> = flights
         .iter()
         .map(|&(start, end)| (start.max(since), end))
@@ -18,12 +28,10 @@ pub(crate) fn peak(flights: &[Flight], since: Offset) -> u64 {
         .collect();
     // On ties ends come before starts: −1 sorts before +1.
     events.sort_unstable();
-    let mut now = 0_i64;
-    let counts = events.iter().map(|(_, change)| {
-        now += change;
-        now
-    });
-    u64::try_from(counts.max().unwrap_or(0)).unwrap_or(0)
+    events.into_iter().scan(0_i64, |now, (at, change)| {
+        *now += change;
+        Some((at, u64::try_from(*now).unwrap_or(0)))
+    })
 }
 
 /// The mean number of flights at once over `[from, to)`. `None` if that is no time at all.
@@ -56,6 +64,17 @@ mod tests {
     #[test]
     fn what_flies_already_when_the_measurement_begins_counts() {
         assert_eq!(peak(&flights(&[(0, 10), (0, 3), (5, 7)]), Offset::from_nanos(4)), 2);
+    }
+
+    #[test]
+    fn a_number_is_reached_when_its_last_flight_starts() {
+        let three = flights(&[(0, 9), (2, 3), (3, 8), (4, 5)]);
+        let first = |since, many| first_at(&three, Offset::from_nanos(since), many);
+        assert_eq!(
+            [first(0, 1), first(0, 2), first(0, 3)],
+            [0, 2, 4].map(|at| Some(Offset::from_nanos(at)))
+        );
+        assert_eq!((first(0, 4), first(6, 2)), (None, Some(Offset::from_nanos(6))));
     }
 
     #[test]

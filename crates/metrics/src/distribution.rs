@@ -2,6 +2,7 @@
 //!
 //! Deliberately not the sample itself: a run of millions of chunks must not live twice in memory.
 
+use crate::confidence::{self, Bounds, TooFew};
 use crate::quantile::{self, Percentile};
 
 /// A sample, summed up. Never empty, and every figure finite.
@@ -24,6 +25,7 @@ pub struct Distribution {
 struct Rung {
     nearest_rank: f64,
     linear: f64,
+    bounds: Result<Bounds, TooFew>,
 }
 
 impl Distribution {
@@ -39,6 +41,7 @@ impl Distribution {
         let ladder = Percentile::LADDER.map(|percentile| Rung {
             nearest_rank: quantile::nearest_rank(&values, percentile).unwrap_or(max),
             linear: quantile::linear(&values, percentile).unwrap_or(max),
+            bounds: confidence::percentile(&values, percentile),
         });
         Some(Self { n: values.len() as u64, mean, std: variance.sqrt(), min, max, ladder })
     }
@@ -51,6 +54,21 @@ impl Distribution {
     /// A percentile of [`Percentile::LADDER`] by linear interpolation. `None` for any other.
     pub fn linear(&self, percentile: Percentile) -> Option<f64> {
         self.rung(percentile).map(|rung| rung.linear)
+    }
+
+    /// Where the true mean lies, at 95 %: [`confidence::mean`]. Good where requests have one value each; the many gaps of
+    /// one request depend on each other, and the bounds of such are too narrow.
+    ///
+    /// # Errors
+    /// If there are too few values.
+    pub fn mean_bounds(&self) -> Result<Bounds, TooFew> {
+        confidence::around(self.n, self.mean, self.std)
+    }
+
+    /// Between which values a true percentile of [`Percentile::LADDER`] lies, each bound at 99 %, with the same reserve:
+    /// [`confidence::percentile`]. `None` for any other percentile, and the refusal where there are too few values.
+    pub fn bounds(&self, percentile: Percentile) -> Option<Result<Bounds, TooFew>> {
+        self.rung(percentile).map(|rung| rung.bounds)
     }
 
     /// Whether the sample is large enough for the percentile to be anything but its maximum.
@@ -91,6 +109,25 @@ mod tests {
         let of = Distribution::of((0..20).map(f64::from).collect()).unwrap();
         assert!(of.bears(Percentile::P95));
         assert!(!of.bears(Percentile::P99));
+    }
+
+    #[test]
+    fn bounds_are_those_of_the_sample() {
+        let values: Vec<f64> = (0..500).map(f64::from).collect();
+        let of = Distribution::of(values.clone()).unwrap();
+        let bounds = confidence::percentile(&values, Percentile::P99);
+        assert!(bounds.is_ok());
+        assert_eq!(of.bounds(Percentile::P99), Some(bounds));
+        let (own, whole) = (of.mean_bounds().unwrap(), confidence::mean(&values).unwrap());
+        assert!((own.low - whole.low).abs() + (own.high - whole.high).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_a_sample_cannot_bear_has_no_bounds() {
+        let of = Distribution::of((0..20).map(f64::from).collect()).unwrap();
+        assert_eq!(of.mean_bounds(), Err(TooFew { needs: 30, has: 20 }));
+        assert_eq!(of.bounds(Percentile::P99), Some(Err(TooFew { needs: 459, has: 20 })));
+        assert!(of.bounds(Percentile::P50).is_some_and(|bounds| bounds.is_ok()));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use tokometer_record::{
-    ClientUse, FailureKind, Offset, Phase, Point, PointLog, Pulse, Record, Scrape,
+    ClientUse, FailureKind, Offset, Phase, Point, PointLog, Pulse, Record, Scrape, Telemetry,
 };
 
 use crate::concurrency::{self, Flight};
@@ -27,8 +27,10 @@ pub struct Run<'a> {
     pub client: Option<&'a ClientUse>,
     /// The client's own state, about once a second.
     pub pulses: &'a [Pulse],
-    /// What the server said of itself: before the load first, and after it last.
+    /// Pages of metrics as they stood: each source's before the load first, and after it last.
     pub scrapes: &'a [Scrape],
+    /// What was heard of the service's own side.
+    pub telemetry: &'a Telemetry,
     measured_from: Option<Offset>,
     window: Window,
 }
@@ -57,6 +59,7 @@ impl<'a> Run<'a> {
             client,
             pulses: &log.pulses,
             scrapes: &log.scrapes,
+            telemetry: &log.telemetry,
             measured_from,
             window,
         }
@@ -160,7 +163,8 @@ impl<'a> Run<'a> {
     }
 }
 
-fn flights(records: &[&Record]) -> Vec<Flight> {
+/// When each was in flight.
+pub(crate) fn flights(records: &[&Record]) -> Vec<Flight> {
     records.iter().map(|record| (record.started, record.end)).collect()
 }
 

@@ -165,6 +165,19 @@ pub(crate) fn peak_second(run: &Run<'_>) -> Option<f64> {
     seconds.into_values().max().map(|tokens| tokens as f64)
 }
 
+/// Output tokens of successes that arrived after `from` and up to `to`.
+pub(crate) fn output_between(run: &Run<'_>, from: Offset, to: Offset) -> u64 {
+    let mut output = 0;
+    for record in run.successes() {
+        arrivals(record, |at, tokens| {
+            if from < at && at <= to {
+                output += tokens.output;
+            }
+        });
+    }
+    output
+}
+
 /// Tells `book` of every arrival of tokens: the prompt's with the first chunk, and each chunk's own. Where the server did not
 /// tell the tokens of each chunk, or they do not add up to the output's count, the count is spread evenly over the chunks.
 fn arrivals(record: &Record, mut book: impl FnMut(Offset, Tokens)) {

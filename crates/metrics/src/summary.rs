@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 use tokometer_record::{ClientUse, Connection, Phase, Point, PointLog, Record};
 
 use crate::catalog::{self, E2E, ICL, METRICS, Metric, TTFT};
+use crate::diagnosis::{self, Facts, Finding};
 use crate::verdict::{Evidence, Verdict, judge, telling};
 use crate::{
-    Distribution, FailureGroup, LengthCheck, Run, ServerCounters, Stall, Timeline, TokenSources,
+    Distribution, FailureGroup, LengthCheck, Run, ServerCounters, ServerSide, Stall, Steady,
+    Timeline, TokenSources, Unsteady,
 };
 
 /// Everything that any report prints of a point.
@@ -41,6 +43,12 @@ pub struct PointSummary {
     pub client: Option<ClientUse>,
     /// What the server's own counters told of the load.
     pub server: ServerCounters,
+    /// What the service said of itself.
+    pub side: ServerSide,
+    /// The part in which the load was steady, or why there is none.
+    pub steady: Result<Steady, Unsteady>,
+    /// What its facts say is wrong, or limits it: the worst first.
+    pub findings: Vec<Finding>,
     distributions: BTreeMap<&'static str, Distribution>,
     figures: BTreeMap<&'static str, f64>,
 }
@@ -126,7 +134,7 @@ pub fn summarize(log: &PointLog) -> PointSummary {
     let mean = |metric: &Metric| distributions.get(metric.key).map(|values| values.mean);
     let evidence =
         Evidence::with_means(&run, mean(&TTFT).or(mean(&E2E)), mean(&ICL).or(mean(&E2E)));
-    PointSummary {
+    let mut summary = PointSummary {
         point: log.point.clone(),
         counts: counts(&run),
         ending: ending(log),
@@ -140,9 +148,14 @@ pub fn summarize(log: &PointLog) -> PointSummary {
         timeline: Timeline::of(&run),
         client: run.client.copied(),
         server: ServerCounters::between(run.scrapes),
+        side: ServerSide::of(&run),
+        steady: Steady::of(&run),
+        findings: Vec::new(),
         distributions,
         figures,
-    }
+    };
+    summary.findings = diagnosis::of_point(&Facts { run: &run, summary: &summary });
+    summary
 }
 
 fn counts(run: &Run<'_>) -> Counts {
@@ -283,7 +296,14 @@ pub(crate) mod testing {
             client: ClientUse::default(),
         };
         let point = Point { requests: records.len() as u64, ..Point::default() };
-        PointLog { point, records, pulses: Vec::new(), scrapes: Vec::new(), end: Some(end) }
+        PointLog {
+            point,
+            records,
+            pulses: Vec::new(),
+            scrapes: Vec::new(),
+            telemetry: tokometer_record::Telemetry::default(),
+            end: Some(end),
+        }
     }
 
     /// The log with a client whose event loop was late by so many nanoseconds, at p99 and at worst.

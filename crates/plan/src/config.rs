@@ -14,8 +14,10 @@ use serde_json::{Map, Value};
 
 use crate::written::{Amount, Between, Burstiness, Limit, Pace, Rate, Span};
 
+mod telemetry;
 mod vllm;
 
+pub use telemetry::{OwnMetrics, Telemetry};
 pub use vllm::{Save, Vllm};
 
 /// A run of tokometer. Only `target.url`, `load.points` and a prompt (`prompts.dataset`, `prompts.text` or
@@ -38,6 +40,9 @@ pub struct Config {
     pub workers: Option<NonZeroU32>,
     /// Where requests go, and how.
     pub target: Target,
+    /// Where the service's own side is heard.
+    #[serde(skip_serializing_if = "is_default")]
+    pub telemetry: Telemetry,
     /// How much is asked, and when.
     pub load: Load,
     /// What is asked.

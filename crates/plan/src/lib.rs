@@ -20,8 +20,8 @@ pub use config::json_schema;
 pub use environment::Environment;
 pub use error::{PlanError, did_you_mean, known_words};
 pub use plan::{
-    Dataset, Fit, Generation, Key, Output, Pacing, Plan, Point, Prompts, Proxy, Ramp, Reporting,
-    Save, Source, Spoken, Target, Template, Text, Timeouts, Vllm,
+    Dataset, Fit, Generation, Key, Output, OwnMetrics, Pacing, Plan, Point, Prompts, Proxy, Ramp,
+    Reporting, Save, Source, Spoken, Target, Telemetry, Template, Text, Timeouts, Vllm,
 };
 pub use resolve::{Resolved, load, resolve};
 pub use secret::{Filled, is_secret_field, names_a_secret};

@@ -6,6 +6,7 @@
 
 mod point;
 mod reporting;
+mod telemetry;
 
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ use crate::written::{Amount, Between, Limit, Rate, Span};
 
 pub use point::{Pacing, Point, Ramp};
 pub use reporting::{Reporting, Save, Vllm};
+pub use telemetry::{OwnMetrics, Telemetry};
 
 /// What will be done.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +41,8 @@ pub struct Plan {
     pub workers: Option<NonZeroUsize>,
     /// Where requests go, and how.
     pub target: Target,
+    /// Where the service's own side is heard.
+    pub telemetry: Telemetry,
     /// The points of the sweep: at least one.
     pub points: Vec<Point>,
     /// The warm-up of each point, as it was asked for.
@@ -258,6 +262,7 @@ impl Plan {
             seed: Some(self.seed.number()),
             workers: self.workers.and_then(|n| u32::try_from(n.get()).ok()?.try_into().ok()),
             target: self.target.to_config(),
+            telemetry: self.telemetry.to_config(),
             load: config::Load {
                 points: self.points.iter().map(Point::to_config).collect(),
                 warmup: Some(self.warmup),

@@ -8,6 +8,7 @@ mod load;
 mod prompts;
 mod report;
 mod target;
+mod telemetry;
 
 use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
@@ -47,6 +48,7 @@ pub fn resolve(config: Config, environment: &dyn Environment) -> Result<Resolved
     };
     let (mut target, typed) = target::resolve(config.target, form, environment, &mut advice)?;
     endpoint::turn(&mut target.url, target.api.0, config.generation.stream.unwrap_or(true));
+    let telemetry = telemetry::resolve(config.telemetry, &target, environment)?;
     let offset = config.prompts.offset.unwrap_or(0);
     let points = load::points(&config.load, seed, offset)?;
     let prompts = prompts::resolve(config.prompts, typed, environment, &mut advice)?;
@@ -58,6 +60,7 @@ pub fn resolve(config: Config, environment: &dyn Environment) -> Result<Resolved
         seed,
         workers: config.workers.map(to_usize),
         target,
+        telemetry,
         points,
         warmup: config.load.warmup.unwrap_or(load::NO_WARMUP),
         warmup_apart: config.load.warmup_apart.unwrap_or(false),
@@ -243,6 +246,10 @@ prompts: {dataset: random}
           test_connection: true
           ready_within: 0s
           profile: false
+        telemetry:
+          own_metrics: if_there
+          nvidia_smi: true
+          every: 500ms
         load:
           points:
             - parallel: 1

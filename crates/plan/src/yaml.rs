@@ -207,7 +207,7 @@ mod tests {
         ");
         insta::assert_snapshot!(refused("zzz: 1\n"), @"
         plan.yaml:1:1: unknown key zzz
-        hint: keys that may stand here: model, tokenizer, seed, workers, target, load, prompts, generation, output
+        hint: keys that may stand here: model, tokenizer, seed, workers, target, telemetry, load, prompts, generation, output
         ");
     }
 

@@ -7,6 +7,7 @@ mod failure;
 mod log;
 mod offset;
 mod record;
+mod telemetry;
 
 pub use failure::{Failure, FailureKind, Phase as TimeoutPhase};
 pub use log::{
@@ -16,4 +17,8 @@ pub use log::{
 pub use offset::Offset;
 pub use record::{
     Channel, Chunk, Connection, Outcome, OutputTokens, Phase, PromptTokens, Record, TokenSource,
+};
+pub use telemetry::{
+    Gpu, GpuReading, GpuSignal, Histogram, Origin, Reading, Remark, RemarkKind, Signal, Telemetry,
+    Timing,
 };

@@ -1,7 +1,7 @@
 //! The log of a run: one JSON object a line, appended while the run goes on.
 //!
 //! Its first line is a [`Header`]; a [`Point`] opens each point of a sweep and a [`PointEnd`] closes it; between them stand the
-//! [`Record`]s, in the order in which requests ended, and a [`Pulse`] each second. A line that was cut off by a crash is the
+//! [`Record`]s, in the order in which requests ended, a [`Pulse`] each second, and what was heard of the service's own side ([`Telemetry`]). A line that was cut off by a crash is the
 //! last one and is passed over. The log never holds a secret: whoever makes the header leaves them out.
 
 use std::collections::{BTreeMap, HashMap};
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Offset, OutputTokens, Record};
+use crate::{GpuReading, Offset, OutputTokens, Reading, Record, Remark, Telemetry};
 
 /// The version of the log's form. A reader refuses a log with a higher one.
 pub const VERSION: u32 = 1;
@@ -30,8 +30,14 @@ pub enum Line {
     Count(Count),
     /// The client's own state, about once a second.
     Pulse(Pulse),
-    /// What the server said of itself, at one moment.
+    /// A server's page of metrics at one moment, as it stood there.
     Scrape(Scrape),
+    /// What a server said of itself at one moment, in words that all servers share.
+    Reading(Reading),
+    /// What GPUs said at one moment.
+    Gpus(GpuReading),
+    /// Something stood in the way of hearing more of the service's own side.
+    Remark(Remark),
     /// A point of the sweep ended.
     PointEnd(PointEnd),
     /// The run ended.
@@ -127,6 +133,9 @@ pub struct Pulse {
 pub struct Scrape {
     /// The moment.
     pub at: Offset,
+    /// The page's address, without credentials. Empty for the target's own, in logs of before this was noted.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub source: String,
     /// The samples that were kept.
     pub samples: BTreeMap<String, f64>,
 }
@@ -250,8 +259,10 @@ pub struct PointLog {
     pub records: Vec<Record>,
     /// The client's state over time.
     pub pulses: Vec<Pulse>,
-    /// What the server said of itself, in order.
+    /// Pages of metrics as they stood, in order: each source's before the load first, and after it last.
     pub scrapes: Vec<Scrape>,
+    /// What was heard of the service's own side.
+    pub telemetry: Telemetry,
     /// The point's end; `None` if the program was killed, or still runs.
     pub end: Option<PointEnd>,
 }
@@ -389,6 +400,7 @@ pub fn read(path: &Path) -> Result<RunLog, LogError> {
                     records: Vec::new(),
                     pulses: Vec::new(),
                     scrapes: Vec::new(),
+                    telemetry: Telemetry::default(),
                     end: None,
                 });
             }
@@ -406,6 +418,16 @@ pub fn read(path: &Path) -> Result<RunLog, LogError> {
             Line::Pulse(pulse) => log.points.last_mut().ok_or_else(misplaced)?.pulses.push(pulse),
             Line::Scrape(scrape) => {
                 log.points.last_mut().ok_or_else(misplaced)?.scrapes.push(scrape);
+            }
+            Line::Reading(reading) => {
+                let point = log.points.last_mut().ok_or_else(misplaced)?;
+                point.telemetry.readings.push(reading);
+            }
+            Line::Gpus(reading) => {
+                log.points.last_mut().ok_or_else(misplaced)?.telemetry.gpus.push(reading);
+            }
+            Line::Remark(remark) => {
+                log.points.last_mut().ok_or_else(misplaced)?.telemetry.remarks.push(remark);
             }
             Line::PointEnd(end) => log.points.last_mut().ok_or_else(misplaced)?.end = Some(end),
             Line::End(end) => log.end = Some(end),

@@ -9,14 +9,16 @@ use std::path::Path;
 
 use serde_json::ser::{PrettyFormatter, Serializer};
 use serde_json::{Map, Value, json};
-use tokometer_metrics::catalog::METRICS;
+use tokometer_metrics::catalog::{METRICS, Metric};
+use tokometer_metrics::diagnosis;
 use tokometer_metrics::quantile::Percentile;
 use tokometer_metrics::summary::{Ending, PointSummary};
 use tokometer_metrics::verdict::{Reason, Verdict};
 use tokometer_metrics::{Distribution, FailureGroup, LengthCheck, Rates, Stall, TokenSources};
 use tokometer_record::Header;
 
-use crate::explain::{self, counter};
+use crate::notes::{self, counter};
+use crate::{confidence, findings, server_side, steady};
 
 /// The version of the form.
 pub const VERSION: u32 = 1;
@@ -28,6 +30,7 @@ pub fn run(header: &Header, points: &[PointSummary], planned: Option<usize>) -> 
     let valid = points.iter().all(|point| point.verdict.is_valid());
     json!({
         "version": VERSION,
+        "findings": findings::json(&diagnosis::of_run(points)),
         "program": header.program,
         "began": header.began,
         "dialect": header.dialect,
@@ -54,7 +57,7 @@ fn point(header: &Header, summary: &PointSummary) -> Value {
     let metrics: Map<String, Value> = METRICS
         .iter()
         .filter_map(|metric| {
-            let values = distribution(summary.distribution(metric)?);
+            let values = distribution(metric, summary.distribution(metric)?);
             Some((metric.key.to_owned(), values))
         })
         .collect();
@@ -62,11 +65,11 @@ fn point(header: &Header, summary: &PointSummary) -> Value {
         .iter()
         .filter_map(|metric| Some((metric.key.to_owned(), json!(summary.figure(metric)?))))
         .collect();
-    let notes: Vec<String> =
-        explain::notes(header, summary).into_iter().map(|note| note.text).collect();
+    let notes: Vec<String> = notes::of(header, summary).into_iter().map(|note| note.text).collect();
     json!({
         "index": asked.index,
         "name": asked.name,
+        "findings": findings::json(&summary.findings),
         "asked": {
             "requests": asked.requests,
             "warmup": asked.warmup,
@@ -103,6 +106,8 @@ fn point(header: &Header, summary: &PointSummary) -> Value {
             "last_window": rates(&summary.timeline.last_window),
             "steady": rates(&summary.timeline.steady),
         },
+        "steady": steady::json(&summary.steady),
+        "server_side": server_side::json(&summary.side, asked.began),
         "failures": failures(&summary.failures),
         "worst_stall": summary.stall.as_ref().map(stall),
         "tokens": token_sources(&summary.tokens),
@@ -113,7 +118,7 @@ fn point(header: &Header, summary: &PointSummary) -> Value {
     })
 }
 
-fn distribution(values: &Distribution) -> Value {
+fn distribution(metric: &Metric, values: &Distribution) -> Value {
     let ladder = |rule: &dyn Fn(Percentile) -> Option<f64>| -> Map<String, Value> {
         let rungs = Percentile::LADDER.iter();
         rungs.map(|&percentile| (percentile.to_string(), json!(rule(percentile)))).collect()
@@ -126,6 +131,7 @@ fn distribution(values: &Distribution) -> Value {
         "max": values.max,
         "nearest_rank": ladder(&|percentile| values.nearest_rank(percentile)),
         "linear": ladder(&|percentile| values.linear(percentile)),
+        "bounds": confidence::json(metric, values),
     })
 }
 

@@ -6,15 +6,20 @@
 mod advice;
 pub mod capacity;
 pub mod compare;
+mod confidence;
 pub mod dialect;
-mod explain;
+pub mod explain;
 mod failing;
 pub mod figure;
+mod findings;
 mod grid;
 pub mod json;
 mod label;
+mod notes;
 mod number;
 mod prose;
+mod server_side;
+mod steady;
 mod trust;
 
 pub use number::count;

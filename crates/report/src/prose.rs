@@ -28,8 +28,8 @@ pub(crate) fn centred(text: &str, within: usize) -> String {
 /// Breaks a text into lines of at most `limit` columns: between words where it can, within a word where it must.
 pub(crate) fn wrap(text: &str, limit: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        for piece in pieces(word, limit.max(2)) {
+    for word in words(text) {
+        for piece in pieces(&word, limit.max(2)) {
             let line = lines.last_mut().expect("there is always a last line");
             let gap = usize::from(!line.is_empty());
             if width(line) + gap + width(&piece) <= limit || line.is_empty() {
@@ -72,6 +72,29 @@ fn is_directional(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// The words of a text. A figure and its unit are one.
+fn words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        let unit =
+            UNITS.contains(&word.trim_end_matches(|c: char| c.is_ascii_punctuation() && c != '%'));
+        match words
+            .last_mut()
+            .filter(|before| unit && before.ends_with(|c: char| c.is_ascii_digit()))
+        {
+            Some(figure) => {
+                figure.push(' ');
+                figure.push_str(word);
+            }
+            None => words.push(word.to_owned()),
+        }
+    }
+    words
+}
+
+/// Units that do not begin a line.
+const UNITS: [&str; 4] = ["%", "s", "ms", "tok/s"];
+
 /// A word cut into pieces of at most `limit` columns.
 fn pieces(word: &str, limit: usize) -> Vec<String> {
     let mut pieces = vec![String::new()];
@@ -96,6 +119,13 @@ mod tests {
     #[test]
     fn words_move_to_the_next_line_whole() {
         assert_eq!(wrap("try a higher load", 8), ["try a", "higher", "load"]);
+    }
+
+    #[test]
+    fn a_unit_stays_with_its_figure() {
+        assert_eq!(wrap("it used 85.2 % of it", 12), ["it used", "85.2 % of it"]);
+        assert_eq!(wrap("for 12 ms, then", 6), ["for", "12 ms,", "then"]);
+        assert_eq!(wrap("a % b", 1), ["a", "%", "b"]);
     }
 
     #[test]

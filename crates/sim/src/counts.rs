@@ -19,6 +19,7 @@ mod share;
 mod text;
 
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -92,6 +93,10 @@ pub(crate) struct Counts {
     engines: Vec<Engine>,
     http: Mutex<Http>,
     loras: Mutex<Loras>,
+    /// Sequences that have begun and not ended.
+    unfinished: AtomicU32,
+    /// Requests that were refused because there were too many of those.
+    rejected: AtomicU64,
 }
 
 impl About {
@@ -124,7 +129,24 @@ impl Counts {
     pub(crate) fn new(about: About) -> Arc<Self> {
         let replicas = about.fleet.as_ref().map_or(1, |fleet| fleet.replicas.get());
         let engines = (0..replicas).map(|_| Engine::new(&about)).collect();
-        Arc::new(Self { about, engines, http: Mutex::default(), loras: Mutex::default() })
+        Arc::new(Self {
+            about,
+            engines,
+            http: Mutex::default(),
+            loras: Mutex::default(),
+            unfinished: AtomicU32::new(0),
+            rejected: AtomicU64::new(0),
+        })
+    }
+
+    /// Whether a request of so many choices may begin where no more than `most` sequences may run or wait. One that may not is counted.
+    pub(crate) fn admits(&self, choices: u32, most: Option<u32>) -> bool {
+        let after = self.unfinished.load(Relaxed).saturating_add(choices);
+        let admitted = most.is_none_or(|most| after <= most);
+        if !admitted {
+            self.rejected.fetch_add(1, Relaxed);
+        }
+        admitted
     }
 
     /// Counts a request of one choice that is answered from now on. It ends when its share is dropped.
@@ -148,7 +170,8 @@ impl Counts {
         }
     }
 
-    /// What each engine has to do and holds from now on. To be told after steps, and whenever a request came or went.
+    /// What each engine has to do and holds from now on. To be told when steps have begun, and when there is nothing left to do: like
+    /// vLLM's, its numbers know nothing of requests that came during a step.
     pub(crate) fn occupied(&self, occupancies: &[Occupancy]) {
         for (engine, occupancy) in self.engines.iter().zip(occupancies) {
             engine.occupied(*occupancy);

@@ -35,7 +35,7 @@ pub use options::{
 };
 pub use said::{Tokens, Words};
 pub use server::about::PATHS;
-pub use server::running::{Log, Running, spawn, spawn_logging, spawn_with};
+pub use server::running::{Log, Running, spawn, spawn_logging, spawn_with, tell_often};
 pub use server::tls::{TlsError, check_certificate};
 pub use server::{Server, serve, serve_connection};
 pub use truth::{Emitted, Served, Truth};

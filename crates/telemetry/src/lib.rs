@@ -1,19 +1,29 @@
-//! What a server says of itself, beside what its users feel.
+//! What a service says of itself, beside what its users feel: read, put into words that all servers share, and kept.
 //!
-//! Here its words are read; what they mean is defined in `tokometer-metrics`, and fetching them is the caller's. Deliberately without
-//! judgement: a sample is kept under the name and the labels that the server gave it.
+//! Deliberately without judgement: what it means is defined in `tokometer-metrics`. Everything but [`watch`] and what it stands on
+//! ([`fetch`], [`follow`], [`nvidia_smi`]) is pure. Nothing here shares a thread with the load.
 
+pub mod fetch;
+pub mod follow;
+pub mod gpu;
+pub mod log_line;
+pub mod nvidia_smi;
 pub mod prometheus;
+pub mod server;
+pub mod watch;
+
+#[cfg(test)]
+mod served;
 
 use tokometer_record::{Offset, Scrape};
 
 /// What the page of metrics that was read at this moment tells, thinned out for the log. `None` if the page is not one of metrics.
-pub fn scrape(page: &str, at: Offset) -> Option<Scrape> {
+pub fn scrape(page: &str, source: &str, at: Offset) -> Option<Scrape> {
     let samples: std::collections::BTreeMap<_, _> = prometheus::samples(page)
         .filter(|sample| is_worth_keeping(sample.name))
         .map(|sample| (sample.key.to_owned(), sample.value))
         .collect();
-    (!samples.is_empty()).then_some(Scrape { at, samples })
+    (!samples.is_empty()).then_some(Scrape { at, source: source.to_owned(), samples })
 }
 
 /// Whether a sample says something of the service: buckets are many, the moments at which counters were made say nothing, and
@@ -32,7 +42,7 @@ mod tests {
 
     #[test]
     fn what_a_real_server_says_is_kept_by_name_and_labels() {
-        let scrape = scrape(VLLM, Offset::ZERO).unwrap();
+        let scrape = scrape(VLLM, "", Offset::ZERO).unwrap();
         let sample = |key: &str| scrape.samples.get(key).copied();
         let drafts = r#"vllm:spec_decode_num_drafts_total{engine="0",model_name="tiny-qwen"}"#;
         assert_eq!(sample(drafts), Some(75.0));
@@ -42,7 +52,7 @@ mod tests {
 
     #[test]
     fn buckets_and_the_process_are_left_out() {
-        let scrape = scrape(VLLM, Offset::ZERO).unwrap();
+        let scrape = scrape(VLLM, "", Offset::ZERO).unwrap();
         let noise = |key: &&String| key.contains("_bucket{") || key.starts_with("python_");
         assert_eq!(scrape.samples.keys().find(noise), None);
         assert!(scrape.samples.len() < 150, "{}", scrape.samples.len());
@@ -50,7 +60,7 @@ mod tests {
 
     #[test]
     fn a_page_without_metrics_is_none() {
-        assert_eq!(scrape("<html>not here</html>", Offset::ZERO), None);
-        assert_eq!(scrape("", Offset::ZERO), None);
+        assert_eq!(scrape("<html>not here</html>", "", Offset::ZERO), None);
+        assert_eq!(scrape("", "", Offset::ZERO), None);
     }
 }

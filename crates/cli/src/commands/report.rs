@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use tokometer_metrics::summary::{Ending, summarize};
+use tokometer_record::RunLog;
 
 use crate::exit::Exit;
 use crate::screen::Screen;
@@ -26,19 +27,41 @@ pub(crate) struct Arguments {
 /// If there is no run, or several, or its log cannot be read.
 pub(crate) fn report(arguments: &Arguments) -> Result<Exit, Trouble> {
     let screen = Screen::new();
-    let folder = run_folder(&arguments.folder)?;
-    let log =
-        tokometer_record::read(&folder.join(LOG)).map_err(|error| Trouble::input(chain(&error)))?;
-    if log.points.is_empty() {
-        return Err(Trouble::input(format!(
-            "the run in {} ended before its load began",
-            folder.display()
-        )));
-    }
+    let (folder, log) = read_run(&arguments.folder)?;
     let text = tokometer_report::rebuild(&folder, &log, Screen::style()).map_err(|error| {
         Trouble::failed(format!("cannot write the reports into {}: {error}", folder.display()))
     })?;
     screen.print(text);
+    mention_gaps(&log, &screen);
+    let summaries: Vec<_> = log.points.iter().map(summarize).collect();
+    let ending = match log.end {
+        Some(end) if end.complete => Ending::Complete,
+        Some(_) => Ending::Interrupted,
+        None => Ending::Unfinished,
+    };
+    screen.check()?;
+    Ok(exit_of(&summaries, ending))
+}
+
+/// The run in this folder, or in the one below it that holds one, with its folder.
+///
+/// # Errors
+/// If there is no run, or several, or its log cannot be read or has no load.
+pub(crate) fn read_run(given: &Path) -> Result<(PathBuf, RunLog), Trouble> {
+    let folder = run_folder(given)?;
+    let log =
+        tokometer_record::read(&folder.join(LOG)).map_err(|error| Trouble::input(chain(&error)))?;
+    match log.points.is_empty() {
+        false => Ok((folder, log)),
+        true => Err(Trouble::input(format!(
+            "the run in {} ended before its load began",
+            folder.display()
+        ))),
+    }
+}
+
+/// Says what is missing from a log.
+pub(crate) fn mention_gaps(log: &RunLog, screen: &Screen) {
     if log.end.is_none() {
         screen.say("note: the log has no end: the run was killed, or still goes on");
     }
@@ -49,14 +72,6 @@ pub(crate) fn report(arguments: &Arguments) -> Result<Exit, Trouble> {
             lines.join(", ")
         ));
     }
-    let summaries: Vec<_> = log.points.iter().map(summarize).collect();
-    let ending = match log.end {
-        Some(end) if end.complete => Ending::Complete,
-        Some(_) => Ending::Interrupted,
-        None => Ending::Unfinished,
-    };
-    screen.check()?;
-    Ok(exit_of(&summaries, ending))
 }
 
 /// The folder itself if it holds a run, or the one below it that does.

@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use tokometer_engine::{Event, Interrupt, Urgency};
 use tokometer_record::{
-    Count, Header, Line, Offset, Point, PointEnd, PointLog, Record, Scrape, TokenSource, Writer,
+    Count, Header, Line, Offset, Point, PointEnd, PointLog, Record, Telemetry, TokenSource, Writer,
 };
 
+use super::hearing::Hearing;
 use super::journal::Journal;
 use super::so_far::SoFar;
 
@@ -43,15 +44,6 @@ pub(crate) struct Recorded {
     pub(crate) trouble: Option<io::Error>,
 }
 
-/// How a point begins.
-#[derive(Debug)]
-pub(crate) struct Opening {
-    /// The point.
-    pub(crate) point: Point,
-    /// What the server said of itself before the load.
-    pub(crate) scrape: Option<Scrape>,
-}
-
 /// What recording needs besides the events.
 pub(crate) struct Desk<'a> {
     /// The run's clock.
@@ -64,6 +56,8 @@ pub(crate) struct Desk<'a> {
     pub(crate) tally: &'a Tally,
     /// Raised when the log cannot be written: a run that is not recorded is stopped.
     pub(crate) interrupt: &'a Interrupt,
+    /// The service's own side.
+    pub(crate) hearing: &'a Hearing,
 }
 
 impl Recorder {
@@ -83,21 +77,18 @@ impl Recorder {
     /// Appends what happens until nobody is left to tell.
     pub(crate) fn record(
         &mut self,
-        opening: Opening,
+        point: Point,
         events: &Receiver<Event>,
         desk: &Desk<'_>,
     ) -> Recorded {
-        let Opening { point, scrape } = opening;
         let mut so_far = SoFar::new(&point);
-        let mut began = self.append(&Line::Point(point.clone()));
-        if let Some(scrape) = &scrape {
-            began = began.and_then(|()| self.append(&Line::Scrape(scrape.clone())));
-        }
+        let began = self.append(&Line::Point(point.clone()));
         let log = PointLog {
             point,
             records: Vec::new(),
             pulses: Vec::new(),
-            scrapes: scrape.into_iter().collect(),
+            scrapes: Vec::new(),
+            telemetry: Telemetry::default(),
             end: None,
         };
         let mut recorded = Recorded { log, uncounted: Vec::new(), trouble: began.err() };
@@ -121,7 +112,8 @@ impl Recorder {
             let written = match now - flushed >= FLUSH {
                 true => {
                     flushed = now;
-                    written.and_then(|()| self.writer.flush())
+                    let heard = desk.hearing.heard();
+                    written.and_then(|()| self.hear(&mut recorded.log, heard))
                 }
                 false => written,
             };
@@ -136,6 +128,21 @@ impl Recorder {
             recorded.trouble.get_or_insert(error);
         }
         recorded
+    }
+
+    /// Appends what was heard of the service's own side, and keeps it.
+    pub(crate) fn hear(&mut self, log: &mut PointLog, lines: Vec<Line>) -> io::Result<()> {
+        for line in lines {
+            self.writer.append(&line)?;
+            match line {
+                Line::Scrape(scrape) => log.scrapes.push(scrape),
+                Line::Reading(reading) => log.telemetry.readings.push(reading),
+                Line::Gpus(reading) => log.telemetry.gpus.push(reading),
+                Line::Remark(remark) => log.telemetry.remarks.push(remark),
+                _ => {}
+            }
+        }
+        self.writer.flush()
     }
 
     /// Appends counts that were made after the load, and the point's end.

@@ -22,6 +22,8 @@ pub(crate) struct Service {
     pub(crate) engine: Arc<Engine>,
     /// The wall clock at the beginning of the engine's clock.
     pub(crate) began: Zoned,
+    /// The address of its own page of metrics, and how that is shown.
+    pub(crate) own_metrics: (String, String),
     /// A simulator, where the target is one.
     _simulator: Option<Running>,
 }
@@ -49,8 +51,9 @@ impl Service {
         let began = Zoned::now();
         let unusable = |error| unusable(&error, &secrets);
         let target = Target::parse(&address, plan.target.api.0).map_err(unusable)?;
+        let own_metrics = own_metrics(&target, simulator.is_some());
         let engine = Engine::start(settings(plan, target, &began)).map_err(unusable)?;
-        Ok(Self { engine: Arc::new(engine), began, _simulator: simulator })
+        Ok(Self { engine: Arc::new(engine), began, own_metrics, _simulator: simulator })
     }
 }
 
@@ -71,19 +74,11 @@ fn unusable(error: &SettingsError, secrets: &[String]) -> Trouble {
 
 fn settings(plan: &Plan, at: Target, began: &Zoned) -> Settings {
     let target = &plan.target;
-    let mut headers: Vec<(String, String)> = target
-        .headers
-        .iter()
-        .map(|(name, value)| (name.clone(), value.expose().to_owned()))
-        .collect();
-    if let Some(key) = &target.key {
-        headers.push(("Authorization".into(), format!("Bearer {}", key.secret.expose())));
-    }
     Settings {
         target: at,
         api: target.api.0,
         stream: plan.generation.options.stream,
-        headers,
+        headers: headers(plan),
         secrets: target.secrets(),
         timeouts: Timeouts {
             connect: target.timeouts.connect,
@@ -103,6 +98,30 @@ fn settings(plan: &Plan, at: Target, began: &Zoned) -> Settings {
         },
         drain: plan.drain,
     }
+}
+
+/// What is sent with every request to the target, secrets in the clear.
+pub(super) fn headers(plan: &Plan) -> Vec<(String, String)> {
+    let target = &plan.target;
+    let given = target.headers.iter();
+    let mut headers: Vec<(String, String)> =
+        given.map(|(name, value)| (name.clone(), value.expose().to_owned())).collect();
+    if let Some(key) = &target.key {
+        headers.push(("Authorization".into(), format!("Bearer {}", key.secret.expose())));
+    }
+    headers
+}
+
+/// The address of the target's own page of metrics, and how it is shown.
+fn own_metrics(target: &Target, simulated: bool) -> (String, String) {
+    let scheme = if target.tls { "https" } else { "http" };
+    let host = match target.host.contains(':') {
+        true => format!("[{}]", target.host),
+        false => target.host.clone(),
+    };
+    let url = format!("{scheme}://{host}:{}{}/metrics", target.port, target.root);
+    let shown = if simulated { "the simulator's /metrics".into() } else { url.clone() };
+    (url, shown)
 }
 
 /// As many workers as the heaviest point needs, and no more than there are cores: one thread carries many streams, and two

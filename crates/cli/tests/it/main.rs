@@ -6,6 +6,7 @@ mod bad_input;
 mod bench_serve;
 mod by_hand;
 mod compare;
+mod explain;
 mod interruptions;
 mod plans;
 mod runs;
@@ -14,6 +15,7 @@ mod sim_fit;
 mod sim_plan;
 mod sim_serve;
 mod sweep;
+mod watch;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -88,6 +88,7 @@ mod tests {
     fn scraped(samples: [(&str, f64, f64); 3]) -> PointLog {
         let mut log = point_log([ok(0, 0, &[1_000, 2_000])]);
         let at = |moment, pick: fn(&(&str, f64, f64)) -> f64| Scrape {
+            source: String::new(),
             at: ms(moment),
             samples: samples.iter().map(|sample| (sample.0.to_owned(), pick(sample))).collect(),
         };

@@ -13,4 +13,5 @@ mod wording;
 
 pub use files::{write_point, write_run};
 pub use point::point_text;
+pub(crate) use run::planned;
 pub use run::run_text;

@@ -30,10 +30,9 @@ use tokometer_record::Header;
 pub use arguments::{Arguments, RampUp, Strategy};
 pub use files::{save, write_point};
 
-use crate::Style;
 use crate::dialect::Told;
-use crate::json;
 use crate::prose::paragraph;
+use crate::{Style, findings, json};
 
 /// The console's text at the end of a point: vLLM's block, and behind it what it leaves out. Where the log does not hold this
 /// dialect's arguments, the figures are told as if nothing but vLLM's defaults had been asked for.
@@ -51,12 +50,18 @@ pub fn write_run(dir: &Path, header: &Header, points: &[PointSummary]) -> io::Re
     json::write(&dir.join("summary.json"), &json::run(header, points, None))
 }
 
-/// The console's text at the end of a run: where its log is.
-pub fn run_text(_header: &Header, points: &[PointSummary], folder: &str, _style: Style) -> String {
+/// The console's text at the end of a run: what was found, where it has several points and that of each is told with it, and where
+/// the log is.
+pub fn run_text(_header: &Header, points: &[PointSummary], folder: &str, style: Style) -> String {
+    let found = match points {
+        [_] => String::new(),
+        several => findings::of_run(several, folder, style),
+    };
+    let gap = if found.is_empty() { "" } else { "\n" };
     let folder = folder.trim_end_matches('/');
     let results = match points {
         [only] => format!(", the result in {folder}/{}/result.json", only.point.name),
         _ => String::new(),
     };
-    paragraph("", &format!("The log is {folder}/run.jsonl{results}."))
+    found + gap + &paragraph("", &format!("The log is {folder}/run.jsonl{results}."))
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot have its own files is to fail")]
 
+mod heard;
 mod runs;
 mod vllm;
 

@@ -70,7 +70,7 @@ fn replayed() -> RunLog {
 }
 
 /// A run of one point in this dialect, with these arguments.
-fn asking(point: PointLog, change: impl FnOnce(&mut Arguments)) -> RunLog {
+pub(crate) fn asking(point: PointLog, change: impl FnOnce(&mut Arguments)) -> RunLog {
     let mut arguments = Arguments {
         endpoint_type: "openai-chat".into(),
         backend: "openai-chat".into(),
@@ -113,7 +113,7 @@ fn keys(map: &Map<String, Value>) -> Vec<&str> {
 
 fn samples(pairs: &[(&str, f64)]) -> Scrape {
     let samples = pairs.iter().map(|&(key, value)| (key.to_owned(), value)).collect();
-    Scrape { at: Offset::ZERO, samples }
+    Scrape { at: Offset::ZERO, source: String::new(), samples }
 }
 
 #[test]

@@ -239,14 +239,15 @@ impl<'c> Telling<'c> {
                 self.sample("vllm:request_success_created", engine, label, self.created);
             }
         }
-        // Of the frontend, which has no queue of its own here, and no limit to it.
+        // Of the frontend. There is no limit on the tokens that wait.
         let help = "Number of admission attempts rejected by a queue limit, by reason.";
         let model = self.counts.about.model.as_str();
         let labels = |reason| [("model_name", model), ("reason", reason)];
+        let rejected = self.counts.rejected.load(Relaxed) as f64;
         let reasons = ["max_num_queued_reqs", "max_num_queued_tokens"];
         self.page.family("vllm:admission_rejections_total", "counter", help);
-        for reason in reasons {
-            self.page.sample("vllm:admission_rejections_total", &labels(reason), 0.0);
+        for (reason, rejected) in reasons.into_iter().zip([rejected, 0.0]) {
+            self.page.sample("vllm:admission_rejections_total", &labels(reason), rejected);
         }
         self.page.created("vllm:admission_rejections", help);
         for reason in reasons {

@@ -52,6 +52,7 @@ impl Share {
 
     fn of(family: Arc<Family>) -> Self {
         let counts = &family.counts;
+        counts.unfinished.fetch_add(1, Relaxed);
         let paced = counts.about.fleet.is_none();
         if paced && let Some(engine) = counts.engines.first() {
             engine.now.running.fetch_add(1, Relaxed);
@@ -164,6 +165,7 @@ impl Family {
 impl Drop for Share {
     fn drop(&mut self) {
         let counts = &self.family.counts;
+        counts.unfinished.fetch_sub(1, Relaxed);
         if let Some(name) = &self.family.asked.lora {
             lock(&counts.loras).ended(name, self.scheduled.is_some());
         }

@@ -81,6 +81,7 @@ impl Observed {
             records: usable.iter().map(|record| (*record).clone()).collect(),
             pulses: Vec::new(),
             scrapes: Vec::new(),
+            telemetry: tokometer_record::Telemetry::default(),
             end: None,
         };
         let figures = Figures::of(&kept);
@@ -331,6 +332,7 @@ mod tests {
         let name = "vllm:cache_config_info{_block_size_resolved=\"True\",block_size=\"128\",effective_attention_block_size=\"64\",\
                     num_gpu_blocks=\"65536\",num_gpu_blocks_override=\"None\"}";
         let scrape = |name: &str| Scrape {
+            source: String::new(),
             at: Offset::ZERO,
             samples: BTreeMap::from([(name.to_owned(), 1.0)]),
         };

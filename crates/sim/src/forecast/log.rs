@@ -36,7 +36,14 @@ impl Forecast {
             ..Point::default()
         };
         let records = records.collect();
-        PointLog { point, records, pulses: Vec::new(), scrapes: Vec::new(), end: None }
+        PointLog {
+            point,
+            records,
+            pulses: Vec::new(),
+            scrapes: Vec::new(),
+            telemetry: tokometer_record::Telemetry::default(),
+            end: None,
+        }
     }
 }
 

@@ -45,6 +45,10 @@ pub(super) const GROUP: Group = Group {
             "enable_prompt_tokens_details",
             "tell in the usage how much of a prompt was cached: true or false",
         ),
+        (
+            "max_num_queued_reqs",
+            "the most requests that run or wait at once: further ones are refused with status 503",
+        ),
         ("log_stats", "write vLLM's periodic log lines to stderr: true or false"),
         ("aggregate_engine_logging", "and one for all engines together: true or false"),
     ],
@@ -55,6 +59,9 @@ pub(super) const GROUP: Group = Group {
 pub struct Serving {
     /// Whether usage tells how many tokens of the prompt were in the prefix cache (vLLM's flag of that name).
     pub enable_prompt_tokens_details: bool,
+    /// The most sequences that run or wait at once, over all engines; further requests are refused with status 503 (vLLM's flag of that
+    /// name). `None` for no limit.
+    pub max_num_queued_reqs: Option<u32>,
     /// The adapters that are served beside the models.
     pub lora_modules: Vec<LoraModule>,
     /// The certificate to serve HTTPS with. Without one it is HTTP.
@@ -125,6 +132,9 @@ impl Said {
             "output_tokens" => options.output_tokens = tokens(key, value)?,
             "enable_prompt_tokens_details" => {
                 options.serving.enable_prompt_tokens_details = switch(key, value)?;
+            }
+            "max_num_queued_reqs" => {
+                options.serving.max_num_queued_reqs = Some(number(key, value)?);
             }
             "log_stats" => options.serving.log_stats = switch(key, value)?,
             "aggregate_engine_logging" => {
@@ -236,6 +246,7 @@ mod tests {
         assert_eq!(served.reasoning_share, REASONING);
         let logged = serving("log_stats&aggregate_engine_logging").unwrap();
         assert!(logged.log_stats && logged.aggregate_engine_logging && !served.log_stats);
+        assert_eq!(serving("max_num_queued_reqs=0").unwrap().max_num_queued_reqs, Some(0));
         assert_eq!(serving("reasoning_share=0.2").unwrap().reasoning_share, 0.2);
         let certified = serving("ssl_certfile=c.pem").unwrap().certified.unwrap();
         assert_eq!(certified.key, certified.certificate);

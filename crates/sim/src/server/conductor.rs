@@ -99,7 +99,6 @@ impl Conductor {
         let ticket = state.fleet.submit(at.saturating_duration_since(self.origin), job);
         let kept = state.inboxes.push(Inbox { share, ..Inbox::default() });
         debug_assert_eq!(ticket, kept, "whoever has a job in the fleet has an inbox");
-        self.counts.occupied(&state.fleet.occupancy());
         self.tell_if_sooner(&state);
         Seat { conductor: Arc::clone(self), ticket, ended: false }
     }
@@ -137,7 +136,8 @@ impl Conductor {
         let State { fleet, inboxes, .. } = &mut *state;
         let mut stepped = false;
         fleet.advance(now, &mut |event| {
-            stepped |= matches!(event, Event::Stepped { .. });
+            // One step ended, or one began where none had been.
+            stepped |= matches!(event, Event::Stepped { .. } | Event::Scheduled { .. });
             self.happened(inboxes, woken, &event);
         });
         if stepped {
@@ -231,7 +231,10 @@ impl Drop for Seat {
         let mut state = self.conductor.state();
         if !self.ended {
             state.fleet.abort(self.ticket);
-            self.conductor.counts.occupied(&state.fleet.occupancy());
+            // Where something is still to happen, the end of a step will tell.
+            if state.fleet.next().is_none() {
+                self.conductor.counts.occupied(&state.fleet.occupancy());
+            }
         }
         let inbox = state.inboxes.take(self.ticket);
         drop(state);

@@ -150,6 +150,9 @@ async fn begin(
     if !asked.stream && given.has(Kind::ErrorEvent) {
         return Err(Refusal::internal(ERROR));
     }
+    if !server.counts.admits(asked.n, server.options.serving.max_num_queued_reqs) {
+        return Err(Refusal::busy());
+    }
     let head = Head {
         api,
         id: format!("{}{request_id}", api.id_prefix()),

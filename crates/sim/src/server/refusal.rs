@@ -110,6 +110,12 @@ impl Refusal {
         Self::with(StatusCode::PAYLOAD_TOO_LARGE, body)
     }
 
+    /// As many requests as may run or wait do so already.
+    pub(crate) fn busy() -> Self {
+        let why = "The engine is currently busy and cannot accept new requests. Please try again later or on a different instance.";
+        Self::error(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", why, Value::Null)
+    }
+
     /// The server itself went wrong.
     pub(crate) fn internal(why: &str) -> Self {
         Self::error(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", why, Value::Null)

@@ -169,8 +169,8 @@ fn run(
     });
 }
 
-/// Tells the log what the server does, for as long as the runtime lives.
-async fn tell_often(server: Arc<Server>, mut log: Log) {
+/// Tells the log what the server does, for as long as it is polled.
+pub async fn tell_often(server: Arc<Server>, mut log: Log) {
     let speakers = if log.together { Speakers::AllTogether } else { Speakers::EachEngine };
     let mut logger = Logger::new(&server.counts, speakers);
     let mut ticks = tokio::time::interval(log.every);

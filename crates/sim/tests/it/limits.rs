@@ -169,3 +169,25 @@ async fn tools_are_refused_by_a_server_that_has_not_been_set_up_for_them() {
     let unknown = json!({ "type": "function", "function": { "name": "other" } });
     assert!(refused("tool_call_parser=hermes", unknown).await.contains("does not match any"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_refuses_in_vllms_words_until_somebody_has_left() {
+    let sim = Piped::new("base_us=10000&max_num_seqs=1&max_num_queued_reqs=2");
+    let body = json!({ "prompt": "hello", "max_tokens": 5, "ignore_eos": true });
+    let ask = || sim.ask(COMPLETIONS, &[], &body);
+    let (first, second, third) = tokio::join!(ask(), ask(), ask());
+    assert_eq!((first.status, second.status, third.status), (200, 200, 503));
+    let error = json!({
+        "message": "The engine is currently busy and cannot accept new requests. Please try again later or on a different instance.",
+        "type": "Service Unavailable", "param": null, "code": 503,
+    });
+    assert_eq!(third.json(), json!({ "error": error }));
+    assert_eq!(ask().await.status, 200);
+    let three = with(chat(5), json!({ "n": 3 }));
+    assert_eq!(sim.ask(CHAT, &[], &three).await.status, 503);
+    let page = sim.ask("GET /metrics", &[], &Value::Null).await.text();
+    let rejected = page.lines().find(|line| {
+        line.starts_with("vllm:admission_rejections_total{") && line.contains("max_num_queued_reqs")
+    });
+    assert_eq!(rejected.and_then(|line| line.split(' ').next_back()), Some("2.0"));
+}

@@ -10,6 +10,7 @@ use tokometer_plan::Limit;
 use tokometer_workload::dataset::DATASETS;
 
 use super::later::{Idle, Later};
+use crate::dialect::telemetry::TelemetryFlags;
 use crate::dialect::values::{count, integer, limit, long_natural, natural, number, places};
 
 /// The flags of `tokometer perf`.
@@ -25,6 +26,8 @@ pub(crate) struct Flags {
     pub(super) generation: GenerationFlags,
     #[command(flatten)]
     pub(super) output: OutputFlags,
+    #[command(flatten)]
+    pub(super) telemetry: TelemetryFlags,
     #[command(flatten)]
     pub(super) idle: Idle,
     #[command(flatten)]

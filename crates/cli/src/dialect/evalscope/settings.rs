@@ -14,6 +14,7 @@ use super::flags::{Flags, GenerationFlags, LoadFlags, OutputFlags, PromptFlags, 
 use super::later::{check_api, check_dataset};
 use crate::dialect::credentials::{API_KEY, headers, hide_parameters, key_beside};
 use crate::dialect::json;
+use crate::dialect::telemetry;
 use crate::surroundings::Surroundings;
 use crate::trouble::Trouble;
 
@@ -47,6 +48,7 @@ pub(crate) fn settings(flags: Flags, surroundings: &mut Surroundings) -> Result<
         // The same bits: a seed is a number without a sign here, and one with a sign at the server.
         seed: seed.map(i64::cast_unsigned),
         workers: flags.load.workers,
+        telemetry: telemetry::telemetry(flags.telemetry, surroundings)?,
         load: load(flags.load)?,
         prompts: prompts(flags.prompts)?,
         target: target(flags.target, surroundings)?,
@@ -57,7 +59,7 @@ pub(crate) fn settings(flags: Flags, surroundings: &mut Surroundings) -> Result<
 
 /// The setting that the flag is for.
 pub(crate) fn setting_of(flag: &str) -> Option<&'static str> {
-    FLAGS.iter().find(|(_, known)| *known == flag).map(|(setting, _)| *setting)
+    all().find(|(_, known)| *known == flag).map(|(setting, _)| *setting)
 }
 
 /// What the flag is called that the setting of that path came from.
@@ -65,7 +67,12 @@ pub(crate) fn flag_of(setting: &str) -> Option<&'static str> {
     let within = |path: &str| {
         setting == path || setting.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'))
     };
-    FLAGS.iter().find(|(path, _)| within(path)).map(|(_, flag)| *flag)
+    all().find(|(path, _)| within(path)).map(|(_, flag)| *flag)
+}
+
+/// Settings by their paths, and their flags.
+fn all() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+    FLAGS.iter().chain(telemetry::FLAGS)
 }
 
 fn target(flags: TargetFlags, surroundings: &mut Surroundings) -> Result<config::Target, Trouble> {

@@ -11,6 +11,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 
 use clap::{ArgAction, Args, ValueEnum};
 
+use crate::dialect::telemetry::TelemetryFlags;
 use crate::dialect::values::{count, integer, long_natural, natural, number, places, port};
 use dataset::DatasetFlags;
 
@@ -29,6 +30,8 @@ pub(crate) struct Flags {
     pub(super) dataset: DatasetFlags,
     #[command(flatten)]
     pub(super) own: OwnFlags,
+    #[command(flatten)]
+    pub(super) telemetry: TelemetryFlags,
     /// Where the flags stand that came from a file: `bench.yaml:3`.
     #[arg(skip)]
     places: BTreeMap<String, String>,

@@ -19,6 +19,7 @@ use super::flags::dataset::DatasetFlags;
 use super::flags::{Assignment, Flags, LoadFlags, RequestFlags, TargetFlags};
 use crate::dialect::credentials::{headers, hide_parameters, key_beside};
 use crate::dialect::json::object;
+use crate::dialect::telemetry;
 use crate::surroundings::Surroundings;
 use crate::trouble::Trouble;
 use load::{TRACE, load, recorded, requests};
@@ -77,6 +78,7 @@ pub(crate) fn settings(
             oversample: Some(!flags.dataset.no_oversample),
             ..config::Prompts::default()
         },
+        telemetry: telemetry::telemetry(flags.telemetry, surroundings)?,
         target: target(flags.target, &flags.request, &flags.load, backend, surroundings)?,
         model: name,
     })
@@ -94,7 +96,7 @@ pub(crate) fn flag_of(setting: &str, dataset: &str) -> Option<&'static str> {
     let within = |known: &str| {
         path == known || path.strip_prefix(known).is_some_and(|rest| rest.starts_with('.'))
     };
-    FLAGS.iter().find(|(known, _)| within(known)).map(|(_, flag)| *flag)
+    FLAGS.iter().chain(telemetry::FLAGS).find(|(known, _)| within(known)).map(|(_, flag)| *flag)
 }
 
 fn check_dataset(flags: &DatasetFlags, backend: &Backend) -> Result<(), Trouble> {

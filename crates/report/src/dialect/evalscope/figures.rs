@@ -11,7 +11,7 @@ use tokometer_metrics::catalog::{
 use tokometer_metrics::quantile::Percentile;
 use tokometer_metrics::summary::PointSummary;
 
-use crate::explain::SEVERAL_TOKENS;
+use crate::notes::SEVERAL_TOKENS;
 use crate::number::rounded;
 
 /// Evalscope's summary of a point: `benchmark_summary.json`, rounded as there.

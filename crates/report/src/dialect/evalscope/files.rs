@@ -22,7 +22,7 @@ use super::figures::{Figures, LADDERS, OURS, Rung};
 use super::run::{planned, run_text};
 use crate::json::{self, failures, length_check, token_sources, write};
 use crate::number::rounded;
-use crate::{Style, explain};
+use crate::{Style, findings, notes};
 
 /// Writes the files of one point into its folder `dir`, which is made if it is missing: `benchmark_args.json`,
 /// `benchmark_summary.json`, `benchmark_percentile.json`, `workload_throughput.json` and `workload_timeline.json`.
@@ -158,9 +158,9 @@ fn our_judgements(header: &Header, summary: &PointSummary) -> Map<String, Value>
     ]);
     let workers = summary.client.map(|client| json!(client.workers));
     client.extend(workers.map(|workers| ("Workers".to_owned(), workers)));
-    let notes: Vec<String> =
-        explain::notes(header, summary).into_iter().map(|note| note.text).collect();
+    let notes: Vec<String> = notes::of(header, summary).into_iter().map(|note| note.text).collect();
     Map::from_iter([
+        ("Findings".to_owned(), findings::json(&summary.findings)),
         ("Verdict".to_owned(), json!(summary.verdict.key())),
         ("Verdict Reasons".to_owned(), json::reasons(&summary.verdict)),
         ("Verdict Doubt".to_owned(), json::doubt(&summary.verdict)),

@@ -1,4 +1,4 @@
-//! The console's text at the end of a point: evalscope's two tables, then what they leave out.
+//! The console's text at the end of a point: what was found, evalscope's two tables, then what they leave out.
 //!
 //! Deliberately no wider than 120 columns, the width that evalscope takes.
 
@@ -14,12 +14,16 @@ use super::figures::{Figures, LADDERS, Ladder, Rung, SCHEDULED};
 use crate::grid::{Column, outline};
 use crate::number::{ABSENT, compact, count, plural, shortest};
 use crate::prose::paragraph;
-use crate::{Style, explain, failing, trust};
+use crate::{Style, failing, findings, notes, server_side, steady, trust};
 
-/// The console's text at the end of a point: "Benchmarking summary", "Percentile results", why requests failed, what else to know,
-/// and the verdict.
+/// The console's text at the end of a point: what was found, "Benchmarking summary", "Percentile results", the steady part, the
+/// service's own side, why requests failed, what else to know, and the verdict.
 pub fn point_text(header: &Header, summary: &PointSummary, style: Style) -> String {
-    let mut text = String::from("Benchmarking summary:\n");
+    let mut text = findings::of_point(summary, style);
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text.push_str("Benchmarking summary:\n");
     text.push_str(&outline(
         &[Column::left("Metric"), Column::right("Value")],
         &summary_rows(summary),
@@ -30,6 +34,8 @@ pub fn point_text(header: &Header, summary: &PointSummary, style: Style) -> Stri
         text.push_str(&unborne(summary));
     }
     for block in [
+        steady::beside_the_whole(summary),
+        server_side::brief(summary),
         failing::of_point(header, summary, style),
         notes(header, summary),
         trust::of_point(summary, style),
@@ -163,7 +169,7 @@ fn unborne(summary: &PointSummary) -> String {
 }
 
 fn notes(header: &Header, summary: &PointSummary) -> String {
-    let notes = explain::notes(header, summary);
+    let notes = notes::of(header, summary);
     notes.iter().map(|note| paragraph("• ", &note.text)).collect()
 }
 

@@ -17,21 +17,26 @@ use tokometer_record::Header;
 
 use super::recommend;
 use super::wording::{shown, tone};
-use crate::explain::{self, About, Note};
 use crate::grid::{Column, Row, Tone, facts, heavy, panel};
+use crate::notes::{self, About, Note};
 use crate::number::{ABSENT, fixed, plural, share, shortest};
 use crate::prose::paragraph;
-use crate::{Style, failing, label, trust};
+use crate::{Style, failing, findings, label, trust};
 
-/// The console's text at the end of a run, whose folder is shown as `folder`: "Performance Test Summary Report" with its tables,
-/// why requests failed, the best configuration, recommendations, the verdict, and whether points of the plan are missing.
+/// The console's text at the end of a run, whose folder is shown as `folder`: "Performance Test Summary Report" with what was found,
+/// its tables, why requests failed, the best configuration, recommendations, the verdict, and whether points of the plan are missing.
 pub fn run_text(header: &Header, points: &[PointSummary], folder: &str, style: Style) -> String {
+    let found = findings::of_run(points, folder, style);
     let mut points: Vec<&PointSummary> = points.iter().collect();
     points.sort_by(|a, b| by_load(a, b));
     let measured: Vec<&PointSummary> =
         points.iter().copied().filter(|summary| summary.counts.measured > 0).collect();
 
     let mut text = panel("Performance Test Summary Report");
+    if !found.is_empty() {
+        text.push('\n');
+        text.push_str(&found);
+    }
     text.push_str("\nBasic Information:\n");
     text.push_str(&basic_information(header, &points, folder));
     if measured.is_empty() {
@@ -267,7 +272,7 @@ fn missing(header: &Header, points: &[&PointSummary]) -> String {
 }
 
 /// How many points the plan had: in evalscope's arguments of a run, each has its number of requests. `None` if they do not say.
-pub(super) fn planned(header: &Header) -> Option<usize> {
+pub(crate) fn planned(header: &Header) -> Option<usize> {
     Some(header.arguments.get("number")?.as_array()?.len())
 }
 
@@ -275,7 +280,7 @@ pub(super) fn planned(header: &Header) -> Option<usize> {
 fn notes(header: &Header, points: &[&PointSummary]) -> String {
     let mut matters: BTreeMap<About, Vec<(&PointSummary, Note)>> = BTreeMap::new();
     for summary in points {
-        for note in explain::notes(header, summary) {
+        for note in notes::of(header, summary) {
             matters.entry(note.about).or_default().push((summary, note));
         }
     }

@@ -1,4 +1,5 @@
-//! What the result has beyond vLLM's keys, behind them: how it can be trusted, why requests failed, and who counted.
+//! What the result has beyond vLLM's keys, behind them: what was found, how it can be trusted, what the service said of itself, why
+//! requests failed, and who counted.
 //!
 //! A key that the user's metadata has taken is not overwritten: ours is then `tokometer_` and its name.
 
@@ -17,6 +18,7 @@ use super::case::Case;
 use super::notes;
 use super::spreads::E2EL;
 use crate::json::{doubt, ending, failures, reasons, token_sources};
+use crate::{findings, server_side, steady};
 
 /// Puts our keys behind vLLM's.
 pub(super) fn put(map: &mut Map<String, Value>, ours: Map<String, Value>, asked: &Arguments) {
@@ -36,6 +38,9 @@ pub(super) fn of(case: &Case<'_>, absent: &[String]) -> Map<String, Value> {
     latencies(&mut ours, case);
     let summary = case.told.summary;
     let mut put = |key: &str, value: Value| ours.insert(key.to_owned(), value);
+    put("findings", findings::json(&summary.findings));
+    put("server_side", server_side::brief_json(&summary.side));
+    put("steady", steady::json(&summary.steady));
     put("failed", json!(summary.counts.failed));
     put("cancelled", json!(summary.counts.cancelled));
     let counts = summary.counts;

@@ -1,4 +1,5 @@
-//! The console's text at the end of a point: vLLM's block, byte for byte but for the values, and behind it what it leaves out.
+//! The console's text at the end of a point: what was found, vLLM's block, byte for byte but for the values, and behind it what it
+//! leaves out.
 //!
 //! The block is made from the result alone, so that the two cannot differ, and is never coloured. A figure that does not apply is
 //! `n/a` there, and not the 0 of the file.
@@ -13,23 +14,28 @@ use super::case::Case;
 use super::notes;
 use super::result::figures;
 use super::spreads::{SPREADS, Spread};
-use crate::explain::{About, WARM_CACHE};
-use crate::grid::{Tone, toned};
+use crate::notes::About;
 use crate::number::{ABSENT, count, fixed, plural, share, shortest};
 use crate::prose::paragraph;
-use crate::{Style, failing, trust};
+use crate::{Style, failing, findings, server_side, steady, trust};
 
-/// vLLM's block, then how objectives were kept to, the prefix cache, why requests failed, what else to know, and the verdict.
+/// What was found, and vLLM's block; then the steady part, the service's own side, how objectives were kept to, the prefix cache, why requests failed, what else to know, and the verdict.
 pub(super) fn point_text(case: &Case<'_>, style: Style) -> String {
     let result = figures(case);
     let told = |spread: &&Spread| spread.told(case);
-    let mut text = block(&result, &SPREADS.iter().filter(told).collect::<Vec<_>>());
     let summary = case.told.summary;
+    let mut text = findings::of_point(summary, style);
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text.push_str(&block(&result, &SPREADS.iter().filter(told).collect::<Vec<_>>()));
     let behind = [
+        steady::beside_the_whole(summary),
+        server_side::brief(summary),
         case.attainment.as_ref().map(attainment).unwrap_or_default(),
         queueing(case),
         probes(case),
-        prefix_cache(case, style),
+        prefix_cache(case),
         failing::of_point(case.told.header, summary, style),
         notes(case),
         trust::of_point(summary, style),
@@ -227,23 +233,20 @@ fn probes(case: &Case<'_>) -> String {
     paragraph("Probes: ", &format!("all of {probes} failed, so there is no latency of theirs."))
 }
 
-fn prefix_cache(case: &Case<'_>, style: Style) -> String {
-    let Some(rate) = hit_rate(case.told.summary) else { return String::new() };
-    let hits = format!("{} % of the prompt tokens", fixed(rate, 1));
-    if rate < WARM_CACHE {
-        return paragraph("Prefix-cache hits: ", &format!("{hits}."));
+/// The share of prompt tokens that a cache knew, where the service's own side does not tell it.
+fn prefix_cache(case: &Case<'_>) -> String {
+    let summary = case.told.summary;
+    match hit_rate(summary).filter(|_| summary.side.prefix_cache.is_none()) {
+        Some(rate) => {
+            paragraph("Prefix-cache hits: ", &format!("{} % of the prompt tokens.", fixed(rate, 1)))
+        }
+        None => String::new(),
     }
-    let warning = toned("figures are of cached prompts", Tone::Fair, style);
-    let text = format!(
-        "{hits}: {warning}, and a server that knows none of them takes longer to the first token. Reset its cache before a run, or ask \
-         with prompts that it has not seen (another seed)."
-    );
-    paragraph("Prefix-cache hits: ", &text)
 }
 
 fn notes(case: &Case<'_>) -> String {
     let notes = notes::of(case);
-    let told_above = |about| about == About::Cache || (about == About::Streaming && case.pooling());
+    let told_above = |about| about == About::Streaming && case.pooling();
     let notes = notes.iter().filter(|note| !told_above(note.about));
     notes.map(|note| paragraph("• ", &note.text)).collect()
 }

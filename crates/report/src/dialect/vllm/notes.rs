@@ -4,11 +4,11 @@
 
 use super::case::Case;
 use super::spreads::ITL;
-use crate::explain::{self, About, Note};
+use crate::notes::{self, About, Note};
 
 /// The notes of a point. Of the ITL only where it is shown.
 pub(super) fn of(case: &Case<'_>) -> Vec<Note> {
-    let mut notes = explain::notes(case.told.header, case.told.summary);
+    let mut notes = notes::of(case.told.header, case.told.summary);
     if !ITL.told(case) {
         notes.retain(|note| note.about != About::TokensPerChunk);
     }

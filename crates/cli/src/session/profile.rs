@@ -1,24 +1,10 @@
-//! What is asked of the server around a load: its metrics before and after, and a profile of itself where one is wanted.
-//!
-//! A server that tells no metrics is none the worse for it. Deliberately not during the load: here nothing is asked that could disturb it.
+//! What is asked of the server around a load: a profile of itself, where one is wanted.
 
 use tokometer_engine::Answer;
-use tokometer_record::Scrape;
-use tokometer_telemetry::scrape;
 use tokometer_wire::error_message;
 
 use super::service::Service;
 use crate::trouble::Trouble;
-
-/// What the server says of itself now. `None` if it says nothing.
-pub(super) fn metrics(service: &Service) -> Option<Scrape> {
-    match service.engine.get("/metrics") {
-        Ok(Answer { status: 200..=299, body }) => {
-            scrape(&String::from_utf8_lossy(&body), service.engine.now())
-        }
-        _ => None,
-    }
-}
 
 /// Has the server begin or end a profile of itself.
 ///

@@ -1,0 +1,41 @@
+//! Sweeps over loads: that ended too early, found the knee, or went past it.
+
+use super::*;
+
+/// A step takes 20 ms and one more for each request in it: throughput bends at some twenty requests in flight, and nobody queues.
+const SOFT: &str = "base_us=20000&per_decode_token_us=1000&max_num_seqs=1024";
+
+/// Points of a closed loop with so many places each.
+fn closed_sweep(query: &str, places: &[usize]) -> Vec<Case> {
+    let load = |&places: &usize| closed(places, (10 * places as u64).max(480));
+    places.iter().map(|places| case(query, load(places)).prompts(&[10])).collect()
+}
+
+async fn assert_sweep(cases: &[Case], rules: &[&str]) -> Vec<PointLog> {
+    let logs = observe_all(cases).await;
+    let points: Vec<_> = logs.iter().map(summarize).collect();
+    assert_eq!(found_in_sweep(&logs), rules, "{:#?}", diagnosis::of_run(&points));
+    logs
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_that_ends_before_the_knee_is_not_saturated() {
+    assert_sweep(&closed_sweep(SOFT, &[1, 2, 4, 8]), &["not_saturated"]).await;
+    let rates = [5.0, 10.0, 20.0].map(|rate| case(SOFT, open(rate, 480)).prompts(&[10]));
+    assert_sweep(&rates, &["not_saturated"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_on_both_sides_of_the_knee_finds_it() {
+    assert_sweep(&closed_sweep(SOFT, &[1, 4, 16, 64, 256]), &["knee"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_beyond_the_knee_is_past_it() {
+    assert_sweep(&closed_sweep(SOFT, &[200, 400]), &["past_knee"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_load_says_nothing_of_others() {
+    assert_sweep(&closed_sweep(SOFT, &[8]), &[]).await;
+}

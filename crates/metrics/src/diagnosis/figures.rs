@@ -1,0 +1,116 @@
+//! Figures and settings in the words of findings.
+//!
+//! Deliberately no match for what `report` prints in tables: a finding is read, and three digits are enough to read.
+
+use crate::ServerSide;
+
+/// A length of time in the unit that fits: `850 µs`, `12.3 ms`, `2.41 s`.
+pub(super) fn time(seconds: f64) -> String {
+    match seconds.abs() {
+        0.0 => "0 s".to_owned(),
+        length if length < 1e-3 => format!("{} µs", figure(seconds * 1e6)),
+        length if length < 1.0 => format!("{} ms", figure(seconds * 1e3)),
+        _ => format!("{} s", figure(seconds)),
+    }
+}
+
+/// A figure with three digits, or as many as stand before its point: `0.042`, `1.5`, `12.3`, `3,120`.
+pub(super) fn figure(value: f64) -> String {
+    let decimals = match value.abs() {
+        size if size >= 99.95 => 0,
+        size if size >= 9.995 => 1,
+        size if size >= 0.9995 => 2,
+        _ => 3,
+    };
+    let text = format!("{value:.decimals$}");
+    match text.split_once('.') {
+        None => grouped(&text),
+        Some(_) => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+    }
+}
+
+/// A share between 0 and 1 in per cent: `42.6 %`. It is 0 or 100 only if the share is.
+pub(super) fn percent(share: f64) -> String {
+    let shown = match 100.0 * share {
+        percent if 0.0 < percent && percent < 0.1 => 0.1,
+        percent if 99.9 < percent && percent < 100.0 => 99.9,
+        percent => percent,
+    };
+    let text = format!("{shown:.1}");
+    format!("{} %", text.strip_suffix(".0").unwrap_or(&text))
+}
+
+/// A count, in groups of three: `197,632`.
+pub(super) fn count(value: u64) -> String {
+    grouped(&value.to_string())
+}
+
+/// One or the other form of a word: `1 request`, `2 requests`.
+pub(super) fn plural(number: u64, one: &str, several: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { several })
+}
+
+/// What a setting is called on the server that was heard; vLLM's name, said to be that, where it is neither of the two.
+pub(super) fn setting(side: &ServerSide, vllm: &str, sglang: &str) -> String {
+    let heard = |name: &str| side.servers.iter().any(|server| server == name);
+    match (heard("vllm"), heard("sglang")) {
+        (true, _) => vllm.to_owned(),
+        (false, true) => sglang.to_owned(),
+        (false, false) => format!("vLLM: {vllm}"),
+    }
+}
+
+/// Digits, perhaps behind a sign, in groups of three.
+fn grouped(digits: &str) -> String {
+    let (sign, digits) = match digits.strip_prefix('-') {
+        Some(rest) => ("−", rest),
+        None => ("", digits),
+    };
+    let mut text = sign.to_owned();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_have_the_unit_that_fits() {
+        let told = [0.0, 0.000_85, 0.012_34, 0.5, 2.412, 75.04, 1_234.4].map(time);
+        assert_eq!(told, ["0 s", "850 µs", "12.3 ms", "500 ms", "2.41 s", "75 s", "1,234 s"]);
+    }
+
+    #[test]
+    fn figures_have_three_digits_or_all_before_the_point() {
+        let told = [0.0, 0.042, 0.9999, 1.5, 9.999, 12.34, 99.96, 3_120.4, 1_234_567.0].map(figure);
+        assert_eq!(told, ["0", "0.042", "1", "1.5", "10", "12.3", "100", "3,120", "1,234,567"]);
+    }
+
+    #[test]
+    fn a_share_is_nothing_or_all_only_if_it_is() {
+        let told = [0.0, 0.000_01, 0.426, 0.5, 0.999_99, 1.0].map(percent);
+        assert_eq!(told, ["0 %", "0.1 %", "42.6 %", "50 %", "99.9 %", "100 %"]);
+    }
+
+    #[test]
+    fn counts_stand_in_groups_of_three() {
+        assert_eq!([0, 999, 1_000, 197_632].map(count), ["0", "999", "1,000", "197,632"]);
+        assert_eq!([1, 1_000].map(|n| plural(n, "token", "tokens")), ["1 token", "1,000 tokens"]);
+    }
+
+    #[test]
+    fn a_setting_has_the_name_that_the_server_has_for_it() {
+        let side = |servers: &[&str]| ServerSide {
+            servers: servers.iter().map(|&name| name.to_owned()).collect(),
+            ..ServerSide::default()
+        };
+        let told = |servers: &[&str]| setting(&side(servers), "--a", "--b");
+        assert_eq!([told(&["vllm"]), told(&["sglang"]), told(&[])], ["--a", "--b", "vLLM: --a"]);
+    }
+}

@@ -1,0 +1,627 @@
+//! Requests that wait on the server for their turn, and for what: for a place, for room in the KV cache, or for a step that is not full.
+//!
+//! Deliberately does not reckon with latencies of the client where the server is silent: a TTFT that grows with the load may be waiting
+//! as well as a busy processor.
+
+use tokometer_record::{Offset, Signal, Timing};
+
+use super::attribution::{Cause, Failed};
+use super::preemption;
+use super::telling::{digits, percent, seconds, setting};
+use super::timeouts::FAILING;
+use super::{Evidence, Facts, Finding, Severity, Sureness};
+use crate::server::{Level, Moment};
+
+/// Requests wait although the cache has room, with as many running as ever do.
+pub(super) fn queueing_by_max_num_seqs(facts: &Facts<'_>) -> Option<Finding> {
+    by_places(facts).filter(|_| !is_told_elsewhere(facts))
+}
+
+fn by_places(facts: &Facts<'_>) -> Option<Finding> {
+    let (queue, For::Places(sureness)) = waiting(facts)? else { return None };
+    let most = digits(queue.running_max);
+    let side = &facts.summary.side;
+    Some(Finding {
+        rule: "queueing_by_max_num_seqs",
+        severity: Severity::Limiting,
+        sureness,
+        what: format!(
+            "Requests wait for one of {most} places: {} were waiting on average, with room in the KV cache.",
+            digits(queue.waiting_mean)
+        ),
+        evidence: queue.evidence(facts),
+        next: format!(
+            "Raise {}, as the KV cache has room; if steps become too slow by that, add replicas or send fewer requests at once.",
+            setting(side, "--max-num-seqs", "--max-running-requests")
+        ),
+        points: vec![facts.summary.point.index],
+    })
+}
+
+/// Requests wait because the KV cache is full. Where others lose their place for it, that is told instead.
+pub(super) fn queueing_by_kv_space(facts: &Facts<'_>) -> Option<Finding> {
+    let told = is_told_elsewhere(facts) || preemption::preemption_thrash(facts).is_some();
+    by_room(facts).filter(|_| !told)
+}
+
+fn by_room(facts: &Facts<'_>) -> Option<Finding> {
+    let (queue, For::Room) = waiting(facts)? else { return None };
+    let side = &facts.summary.side;
+    Some(Finding {
+        rule: "queueing_by_kv_space",
+        severity: Severity::Limiting,
+        sureness: Sureness::Likely,
+        what: format!(
+            "Requests wait for room in the KV cache: {} were waiting on average, with {} of it in use.",
+            digits(queue.waiting_mean),
+            percent(queue.kv.unwrap_or_default(), 1.0)
+        ),
+        evidence: queue.evidence(facts),
+        next: format!(
+            "Give the cache more room ({}), or send shorter prompts or fewer requests at once.",
+            setting(
+                side,
+                "a larger --gpu-memory-utilization, --kv-cache-dtype fp8, a shorter --max-model-len, more GPUs",
+                "a larger --mem-fraction-static, --kv-cache-dtype fp8_e5m2, more GPUs"
+            )
+        ),
+        points: vec![facts.summary.point.index],
+    })
+}
+
+/// Requests wait because each step has as many tokens as it may have.
+pub(super) fn queueing_by_token_budget(facts: &Facts<'_>) -> Option<Finding> {
+    by_tokens(facts).filter(|_| !is_told_elsewhere(facts))
+}
+
+fn by_tokens(facts: &Facts<'_>) -> Option<Finding> {
+    let (queue, For::Tokens) = waiting(facts)? else { return None };
+    let side = &facts.summary.side;
+    let mut evidence = queue.evidence(facts);
+    evidence.extend(step_tokens(facts));
+    evidence.extend(prompts_share(facts).map(|share| {
+        Evidence::new(format!(
+            "{} of the tokens computed were those of prompts",
+            percent(share, 1.0)
+        ))
+    }));
+    Some(Finding {
+        rule: "queueing_by_token_budget",
+        severity: Severity::Limiting,
+        sureness: Sureness::Likely,
+        what: format!(
+            "Requests wait for their prompts to be computed: {} were waiting on average, with places and KV cache to spare and full \
+             steps.",
+            digits(queue.waiting_mean)
+        ),
+        evidence,
+        next: format!(
+            "Prompts are the bottleneck: try a larger {} (gaps between tokens become longer by it), send shorter or cached prompts, or \
+             add replicas.",
+            setting(side, "--max-num-batched-tokens", "--chunked-prefill-size")
+        ),
+        points: vec![facts.summary.point.index],
+    })
+}
+
+/// Requests wait, and what the server says leaves open for what.
+pub(super) fn queueing(facts: &Facts<'_>) -> Option<Finding> {
+    by_anything(facts).filter(|_| !is_told_elsewhere(facts))
+}
+
+fn by_anything(facts: &Facts<'_>) -> Option<Finding> {
+    let side = &facts.summary.side;
+    let (what, evidence) = match waiting(facts) {
+        Some((queue, For::Unknown)) => {
+            let what = format!(
+                "Requests wait on the server: {} on average, in {} of the readings.",
+                digits(queue.waiting_mean),
+                percent(queue.share, 1.0)
+            );
+            let mut evidence = queue.evidence(facts);
+            evidence.extend(step_tokens(facts));
+            (what, evidence)
+        }
+        Some(_) => return None,
+        None => by_queue_time(facts)?,
+    };
+    Some(Finding {
+        rule: "queueing",
+        severity: Severity::Limiting,
+        sureness: Sureness::Certain,
+        what,
+        evidence,
+        next: format!(
+            "See for what: as many running as allowed ({}), a full KV cache, or steps full of prompts ({}); the server's own settings tell. \
+             Or add replicas, or lower the load.",
+            setting(side, "--max-num-seqs", "--max-running-requests"),
+            setting(side, "--max-num-batched-tokens", "--chunked-prefill-size")
+        ),
+        points: vec![facts.summary.point.index],
+    })
+}
+
+/// What any of these rules finds, whether or not it is told with another finding.
+pub(super) fn any(facts: &Facts<'_>) -> Option<Finding> {
+    [by_places, by_room, by_tokens, by_anything].into_iter().find_map(|rule| rule(facts))
+}
+
+/// Whether users feel the queue as something worse: they lose patience, and the queue is told with that.
+fn is_told_elsewhere(facts: &Facts<'_>) -> bool {
+    let late = Failed::of(facts).and_then(|failed| failed.by(Cause::Timeout));
+    late.is_some_and(|late| late.len() as f64 >= FAILING * facts.summary.counts.tried() as f64)
+}
+
+/// A queue as readings show it.
+#[derive(Clone, Copy, Debug)]
+struct Queue {
+    /// The share of readings in which requests waited.
+    share: f64,
+    /// How many readings there were.
+    readings: usize,
+    /// Requests waiting, over the readings in which any did.
+    waiting_mean: f64,
+    /// The most.
+    waiting_max: f64,
+    /// When.
+    waiting_max_at: Offset,
+    /// Requests running, over the same readings.
+    running_mean: f64,
+    /// The most.
+    running_max: f64,
+    /// The share of those readings in which as many ran as ever did, or nearly.
+    at_most: f64,
+    /// The KV cache in use over those readings.
+    kv: Option<f64>,
+    /// The share of those readings in which it was full.
+    kv_full: f64,
+}
+
+/// For what requests wait.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum For {
+    Places(Sureness),
+    Room,
+    Tokens,
+    Unknown,
+}
+
+fn waiting(facts: &Facts<'_>) -> Option<(Queue, For)> {
+    let queue = by_moments(facts).or_else(|| by_log(facts))?;
+    (queue.share >= MOSTLY && queue.readings >= LEAST_READINGS)
+        .then(|| (queue, what_for(facts, &queue)))
+}
+
+fn what_for(facts: &Facts<'_>, queue: &Queue) -> For {
+    let side = &facts.summary.side;
+    let mean = |signal| side.level(signal).map_or(0.0, |level| level.mean);
+    let deferred = mean(Signal::WaitingDeferred);
+    if deferred > 0.5 * queue.waiting_mean || queue.running_max == 0.0 {
+        return For::Unknown;
+    }
+    if queue.kv_full >= MOSTLY {
+        return For::Room;
+    }
+    if let Some(allowed) = side.level(Signal::MaxRunning).map(|level| level.max) {
+        if queue.running_mean >= NEARLY * allowed {
+            return For::Places(Sureness::Certain);
+        }
+        return if steps_are_full(facts) { For::Tokens } else { For::Unknown };
+    }
+    match (queue.at_most >= PINNED, steps_are_full(facts)) {
+        (true, false) if queue.kv.is_some() => For::Places(Sureness::Likely),
+        (true, false) => For::Places(Sureness::Possible),
+        (false, true) => For::Tokens,
+        _ => For::Unknown,
+    }
+}
+
+/// By the readings of metrics while the load was on.
+fn by_moments(facts: &Facts<'_>) -> Option<Queue> {
+    let (from, to) = facts.run.window().span()?;
+    let began = facts.summary.point.began;
+    let at = |moment: &Moment| began + std::time::Duration::from_secs_f64(moment.at.max(0.0));
+    let moments: Vec<&Moment> = facts
+        .summary
+        .side
+        .moments
+        .iter()
+        .filter(|moment| moment.waiting.is_some() && from <= at(moment) && at(moment) <= to)
+        .collect();
+    let queued: Vec<&Moment> =
+        moments.iter().copied().filter(|moment| moment.waiting > Some(0.0)).collect();
+    let longest =
+        queued.iter().copied().reduce(|a, b| if b.waiting > a.waiting { b } else { a })?;
+    let mean = |of: fn(&Moment) -> Option<f64>| {
+        let values: Vec<f64> = queued.iter().filter_map(|moment| of(moment)).collect();
+        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    };
+    let running_max = moments.iter().filter_map(|moment| moment.running).fold(0.0, f64::max);
+    let share = |holds: &dyn Fn(&Moment) -> bool| {
+        queued.iter().filter(|moment| holds(moment)).count() as f64 / queued.len() as f64
+    };
+    Some(Queue {
+        share: queued.len() as f64 / moments.len() as f64,
+        readings: moments.len(),
+        waiting_mean: mean(|moment| moment.waiting)?,
+        waiting_max: longest.waiting?,
+        waiting_max_at: at(longest),
+        running_mean: mean(|moment| moment.running).unwrap_or(0.0),
+        running_max,
+        at_most: share(&|moment| moment.running >= Some(nearly(running_max))),
+        kv: mean(|moment| moment.kv_usage),
+        kv_full: share(&|moment| moment.kv_usage >= Some(FULL)),
+    })
+}
+
+/// By the lines of a log, of which only means and maxima are kept.
+fn by_log(facts: &Facts<'_>) -> Option<Queue> {
+    let levels = &facts.summary.side.log.as_ref()?.levels;
+    let waiting: &Level = levels.get(&Signal::Waiting)?;
+    let running = levels.get(&Signal::Running).copied().unwrap_or_default();
+    let kv = levels.get(&Signal::KvUsage).map(|level| level.mean);
+    let all_or_nothing = |holds: bool| f64::from(u8::from(holds));
+    Some(Queue {
+        share: waiting.above_zero,
+        readings: waiting.readings,
+        waiting_mean: waiting.mean,
+        waiting_max: waiting.max,
+        waiting_max_at: waiting.max_at,
+        running_mean: running.mean,
+        running_max: running.max,
+        at_most: all_or_nothing(running.mean >= nearly(running.max)),
+        kv,
+        kv_full: all_or_nothing(kv >= Some(FULL)),
+    })
+}
+
+/// A count that is no different from this one: requests that end together leave places empty for a moment.
+fn nearly(most: f64) -> f64 {
+    (NEARLY * most).min(most - 1.0).max(0.0)
+}
+
+impl Queue {
+    fn evidence(&self, facts: &Facts<'_>) -> Vec<Evidence> {
+        let mut evidence = vec![
+            Evidence::at(
+                format!(
+                    "waiting: {} on average while any did, {} at most, some in {} of {} readings",
+                    digits(self.waiting_mean),
+                    digits(self.waiting_max),
+                    percent(self.share, 1.0),
+                    self.readings
+                ),
+                self.waiting_max_at,
+            ),
+            Evidence::new(format!(
+                "running meanwhile: {} on average; {} at most at any time, which it was in {} of these readings",
+                digits(self.running_mean),
+                digits(self.running_max),
+                percent(self.at_most, 1.0)
+            )),
+        ];
+        evidence.extend(self.kv.map(|kv| {
+            Evidence::new(format!("KV cache meanwhile: {} in use on average", percent(kv, 1.0)))
+        }));
+        evidence.extend(queue_time(facts));
+        evidence
+    }
+}
+
+fn queue_time(facts: &Facts<'_>) -> Option<Evidence> {
+    let side = &facts.summary.side;
+    let queue = side.timing(Timing::Queue)?;
+    let of = side
+        .timing(Timing::Ttft)
+        .map(|ttft| format!(", of {} to the first token", seconds(ttft.mean)));
+    Some(Evidence::new(format!(
+        "time in the queue, by the server: {} on average{}",
+        seconds(queue.mean),
+        of.unwrap_or_default()
+    )))
+}
+
+/// Where no reading tells of those waiting: by how long the server says that they did.
+fn by_queue_time(facts: &Facts<'_>) -> Option<(String, Vec<Evidence>)> {
+    let side = &facts.summary.side;
+    // Whoever tells how many wait, and that mostly none do, has not to be asked for how long.
+    if by_moments_at_all(facts) {
+        return None;
+    }
+    let (queue, ttft) = (side.timing(Timing::Queue)?, side.timing(Timing::Ttft)?);
+    let step = side.timing(Timing::Itl).map_or(0.0, |itl| itl.mean);
+    let long = queue.mean >= WAITED_OF_TTFT * ttft.mean && queue.mean >= WAITED_STEPS * step;
+    (long && queue.count >= LEAST_WAITED).then(|| {
+        let what = format!(
+            "Requests wait on the server: {} of the {} to a first token is spent in its queue.",
+            seconds(queue.mean),
+            seconds(ttft.mean)
+        );
+        (what, queue_time(facts).into_iter().collect())
+    })
+}
+
+fn by_moments_at_all(facts: &Facts<'_>) -> bool {
+    let side = &facts.summary.side;
+    let told =
+        |levels: Option<&Level>| levels.is_some_and(|level| level.readings >= LEAST_READINGS);
+    told(side.level(Signal::Waiting))
+        || side.log.as_ref().is_some_and(|log| told(log.levels.get(&Signal::Waiting)))
+}
+
+/// Whether steps have as many tokens as they ever have, mostly those of prompts. A server counts a prompt in the step that completes it,
+/// so that a full step counts between none and two full ones.
+fn steps_are_full(facts: &Facts<'_>) -> bool {
+    let tokens = facts.summary.side.timing(Timing::StepTokens);
+    let full = tokens.and_then(|tokens| Some(tokens.mean >= FULL_STEP * tokens.p99?.0));
+    full == Some(true) && prompts_share(facts).is_some_and(|share| share >= 0.5)
+}
+
+/// The share of prompts' tokens, without cached ones, in all that were computed.
+fn prompts_share(facts: &Facts<'_>) -> Option<f64> {
+    let side = &facts.summary.side;
+    let cached = side.growth(Signal::CachedPromptTokens).unwrap_or(0.0);
+    let prompts = side.growth(Signal::PromptTokens)? - cached;
+    let all = prompts + side.growth(Signal::GenerationTokens)?;
+    (all > 0.0).then(|| prompts / all)
+}
+
+fn step_tokens(facts: &Facts<'_>) -> Option<Evidence> {
+    let tokens = facts.summary.side.timing(Timing::StepTokens)?;
+    let most = tokens.p99.map(|(low, high)| match high.is_finite() {
+        true => format!(", {} to {} in the fullest (p99)", digits(low), digits(high)),
+        false => format!(", more than {} in the fullest (p99)", digits(low)),
+    });
+    Some(Evidence::new(format!(
+        "tokens of a step: {} on average{}",
+        digits(tokens.mean),
+        most.unwrap_or_default()
+    )))
+}
+
+/// A queue that is there in less than half of the readings comes and goes: bursts, or the beginning of a closed loop.
+const MOSTLY: f64 = 0.5;
+
+/// Fewer readings than this tell nothing of most of the time.
+const LEAST_READINGS: usize = 5;
+
+/// From here on vLLM's cache is as good as full: it admits a request only if its whole prompt has room, and a prompt takes some per cent.
+const FULL: f64 = 0.9;
+
+/// As many as ever run, give or take those that ended in the step that was read.
+const NEARLY: f64 = 0.95;
+
+/// As many as ever ran in four of five readings: a limit on their number. Other limits let it go up and down with their lengths.
+const PINNED: f64 = 0.8;
+
+/// The mean step has at least half of the least that the fullest has: vLLM's buckets are a factor of two apart.
+const FULL_STEP: f64 = 0.5;
+
+/// A queue that takes half of the time to a first token is what users wait for …
+const WAITED_OF_TTFT: f64 = 0.5;
+
+/// … unless it is but the wait for the next step to begin, which takes up to one, or two with asynchronous scheduling. Outputs come a
+/// step apart.
+const WAITED_STEPS: f64 = 3.0;
+
+/// Where the time is not told, a queue is one if it is a tenth of what runs: who only waits for the next step is one in twice as many as
+/// an output has tokens (Little's law, half a step against all of them).
+const OF_RUNNING: f64 = 0.1;
+
+/// Requests that waited: of fewer the mean is that of a burst.
+const LEAST_WAITED: f64 = 20.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ServerSide;
+    use crate::diagnosis::testing::{finding, second, silent};
+    use crate::server::{LogSide, Spread};
+    use crate::summary::testing::{ok, point_log};
+    use tokometer_record::PointLog;
+
+    fn ten_seconds() -> PointLog {
+        point_log((0..100).map(|i| ok(i, i * 100, &[i * 100 + 50, i * 100 + 100])))
+    }
+
+    /// Twenty readings, half a second apart: running, waiting, KV cache.
+    fn readings(figures: impl Fn(usize) -> (f64, f64, f64)) -> ServerSide {
+        let moments = (0..20).map(|n| {
+            let (running, waiting, kv) = figures(n);
+            Moment {
+                at: n as f64 * 0.5,
+                running: Some(running),
+                waiting: Some(waiting),
+                kv_usage: Some(kv),
+                ..Moment::default()
+            }
+        });
+        let mut side = ServerSide { moments: moments.collect(), ..ServerSide::default() };
+        side.servers = vec!["vllm".into()];
+        side.levels.insert(Signal::Waiting, Level { readings: 20, ..Level::default() });
+        side
+    }
+
+    fn steps(mut side: ServerSide, mean: f64, p99: (f64, f64), prompts: f64) -> ServerSide {
+        let spread = Spread { count: 1_000.0, mean, p50: None, p99: Some(p99) };
+        side.timings.insert(Timing::StepTokens, spread);
+        side.grown.insert(Signal::PromptTokens, prompts);
+        side.grown.insert(Signal::GenerationTokens, 1_000.0);
+        side
+    }
+
+    /// The rules that find something.
+    fn rules(side: &ServerSide) -> Vec<&'static str> {
+        let rules =
+            [queueing_by_max_num_seqs, queueing_by_kv_space, queueing_by_token_budget, queueing];
+        let log = ten_seconds();
+        rules
+            .into_iter()
+            .filter_map(|rule| crate::diagnosis::testing::found(rule, &log, side.clone()))
+            .map(|finding| finding.rule)
+            .collect()
+    }
+
+    #[test]
+    fn a_constant_number_running_is_a_cap_on_them() {
+        let side = readings(|n| (if n == 7 { 40.0 } else { 64.0 }, 136.0, 0.3));
+        let found = finding(queueing_by_max_num_seqs, &ten_seconds(), side.clone());
+        assert_eq!(
+            found.what,
+            "Requests wait for one of 64 places: 136 were waiting on average, with room in the KV cache."
+        );
+        assert!(found.next.starts_with("Raise --max-num-seqs,"), "{}", found.next);
+        assert_eq!(found.sureness, Sureness::Likely);
+        assert_eq!(found.evidence[0].at, Some(second(0.0)));
+        assert_eq!(rules(&side), ["queueing_by_max_num_seqs"]);
+    }
+
+    #[test]
+    fn a_server_that_tells_its_cap_makes_it_certain() {
+        let told = |running: f64| {
+            let mut side = readings(|_| (running, 136.0, 0.3));
+            side.levels.insert(Signal::MaxRunning, Level { max: 64.0, ..Level::default() });
+            side
+        };
+        let found = finding(queueing_by_max_num_seqs, &ten_seconds(), told(64.0));
+        assert_eq!(found.sureness, Sureness::Certain);
+        assert_eq!(rules(&told(30.0)), ["queueing"]);
+    }
+
+    #[test]
+    fn a_full_cache_is_what_is_waited_for() {
+        let side = readings(|n| (20.0 + (n % 5) as f64, 100.0, 0.93));
+        let found = finding(queueing_by_kv_space, &ten_seconds(), side.clone());
+        assert!(found.what.contains("93 % of it in use"), "{}", found.what);
+        assert_eq!(rules(&side), ["queueing_by_kv_space"]);
+        let nearly = readings(|n| (20.0 + (n % 5) as f64, 100.0, 0.89));
+        assert_eq!(rules(&nearly), ["queueing"]);
+    }
+
+    #[test]
+    fn where_places_are_lost_for_the_cache_that_is_told_instead() {
+        let mut side = readings(|n| (20.0 + (n % 5) as f64, 100.0, 0.97));
+        side.grown.insert(Signal::Preemptions, 30.0);
+        side.grown.insert(Signal::Finished, 100.0);
+        assert_eq!(rules(&side), [""; 0]);
+    }
+
+    #[test]
+    fn full_steps_of_prompts_are_a_budget() {
+        let side = readings(|n| (20.0 + (n % 7) as f64, 100.0, 0.3));
+        let full = steps(side.clone(), 250.0, (256.0, 512.0), 10_000.0);
+        let found = finding(queueing_by_token_budget, &ten_seconds(), full.clone());
+        assert!(found.next.contains("--max-num-batched-tokens"), "{}", found.next);
+        assert_eq!(rules(&full), ["queueing_by_token_budget"]);
+        let at_times = steps(side.clone(), 120.0, (256.0, 512.0), 10_000.0);
+        assert_eq!(rules(&at_times), ["queueing"]);
+        let of_outputs = steps(side, 250.0, (256.0, 512.0), 900.0);
+        assert_eq!(rules(&of_outputs), ["queueing"]);
+    }
+
+    #[test]
+    fn a_constant_number_with_full_steps_leaves_both_open() {
+        let side = steps(readings(|_| (11.0, 50.0, 0.3)), 250.0, (256.0, 512.0), 10_000.0);
+        assert_eq!(rules(&side), ["queueing"]);
+    }
+
+    #[test]
+    fn those_that_were_deferred_wait_for_something_else() {
+        let mut side = readings(|_| (64.0, 100.0, 0.3));
+        let deferred = Level { mean: 80.0, max: 100.0, ..Level::default() };
+        side.levels.insert(Signal::WaitingDeferred, deferred);
+        assert_eq!(rules(&side), ["queueing"]);
+    }
+
+    #[test]
+    fn a_queue_that_comes_and_goes_is_none() {
+        let queued =
+            |upto: usize| readings(move |n| (64.0, if n < upto { 50.0 } else { 0.0 }, 0.3));
+        assert_eq!(rules(&queued(9)), [""; 0]);
+        assert_eq!(rules(&queued(10)), ["queueing_by_max_num_seqs"]);
+        assert_eq!(rules(&queued(0)), [""; 0]);
+    }
+
+    #[test]
+    fn who_waits_for_the_next_step_is_in_no_queue() {
+        assert_eq!(rules(&readings(|_| (64.0, 6.3, 0.3))), [""; 0]);
+        assert_eq!(rules(&readings(|_| (64.0, 6.4, 0.3))), ["queueing_by_max_num_seqs"]);
+        let timed = |queue: f64| {
+            let mut side = readings(|_| (64.0, 6.3, 0.3));
+            let spread = |mean| Spread { count: 100.0, mean, p50: None, p99: None };
+            side.timings.insert(Timing::Queue, spread(queue));
+            side.timings.insert(Timing::Itl, spread(0.02));
+            side
+        };
+        assert_eq!(rules(&timed(0.059)), [""; 0]);
+        assert_eq!(rules(&timed(0.061)), ["queueing_by_max_num_seqs"]);
+    }
+
+    #[test]
+    fn four_readings_are_too_few() {
+        let mut side = readings(|_| (64.0, 50.0, 0.3));
+        side.moments.truncate(4);
+        assert_eq!(rules(&side), [""; 0]);
+        assert_eq!(rules(&ServerSide::default()), [""; 0]);
+    }
+
+    #[test]
+    fn readings_beside_the_load_do_not_count() {
+        let mut side = readings(|_| (64.0, 50.0, 0.3));
+        side.moments.iter_mut().for_each(|moment| moment.at += 60.0);
+        assert_eq!(rules(&side), [""; 0]);
+    }
+
+    #[test]
+    fn a_log_tells_of_a_queue_too() {
+        let mut log = LogSide::default();
+        let level = |mean: f64, max: f64| Level {
+            mean,
+            max,
+            max_at: second(3.0),
+            above_zero: 1.0,
+            readings: 6,
+        };
+        log.levels.insert(Signal::Waiting, level(100.0, 136.0));
+        log.levels.insert(Signal::Running, level(63.0, 64.0));
+        log.levels.insert(Signal::KvUsage, level(0.4, 0.5));
+        let side = ServerSide { log: Some(log), ..ServerSide::default() };
+        let found = finding(queueing_by_max_num_seqs, &ten_seconds(), side.clone());
+        assert_eq!(found.evidence[0].at, Some(second(3.0)));
+        assert_eq!(rules(&side), ["queueing_by_max_num_seqs"]);
+    }
+
+    #[test]
+    fn where_users_lose_patience_the_queue_is_told_with_that() {
+        let mut log = ten_seconds();
+        let late = tokometer_record::FailureKind::Timeout(tokometer_record::TimeoutPhase::Total);
+        let side = readings(|_| (64.0, 136.0, 0.3));
+        log.records[99] = crate::summary::testing::failed(99, late, "late");
+        silent(queueing_by_max_num_seqs, &log, side.clone());
+        let found = finding(crate::diagnosis::timeouts::client_timeouts, &log, side);
+        assert!(found.next.contains("Raise --max-num-seqs"), "{}", found.next);
+        assert!(found.evidence.iter().any(|e| e.fact.starts_with("waiting: 136")), "{found:?}");
+    }
+
+    #[test]
+    fn where_nobody_counts_those_waiting_their_time_tells() {
+        let timed = |queue: f64, ttft: f64, itl: f64| {
+            let mut side = ServerSide::default();
+            let spread = |mean| Spread { count: 100.0, mean, p50: None, p99: None };
+            side.timings.insert(Timing::Queue, spread(queue));
+            side.timings.insert(Timing::Ttft, spread(ttft));
+            side.timings.insert(Timing::Itl, spread(itl));
+            side
+        };
+        let found = finding(queueing, &ten_seconds(), timed(1.2, 1.5, 0.02));
+        assert_eq!(
+            found.what,
+            "Requests wait on the server: 1.2 s of the 1.5 s to a first token is spent in its queue."
+        );
+        assert_eq!(rules(&timed(0.6, 1.5, 0.02)), [""; 0]);
+        assert_eq!(rules(&timed(0.05, 0.08, 0.02)), [""; 0]);
+        let mut told = timed(1.2, 1.5, 0.02);
+        told.levels.insert(Signal::Waiting, Level { readings: 20, ..Level::default() });
+        silent(queueing, &ten_seconds(), told);
+    }
+}

@@ -1,0 +1,468 @@
+//! Whether a sweep went far enough, found the knee of throughput, or went past it: one of the three, and not two.
+//!
+//! Points at which requests failed, the client was the limit or the run was cut short are left out: their throughput is not the
+//! service's. Deliberately no advice which load to run at: that is a matter of latency objectives, and the knee only bounds it.
+
+use super::figures::{count, figure, percent, time};
+use super::{Evidence, Finding, Severity, Sureness};
+use crate::catalog::{E2E, Metric, OUTPUT_THROUGHPUT, REQUEST_THROUGHPUT};
+use crate::knee::{self, Knee, Sample};
+use crate::summary::{Ending, PointSummary};
+
+/// Throughput still grows with the load at the highest one.
+pub(super) fn not_saturated(points: &[PointSummary]) -> Option<Finding> {
+    let sweep = Sweep::of(points)?;
+    let State::Grows { before, top } = sweep.state()? else { return None };
+    let growth = percent(top.throughput / before.throughput - 1.0);
+    Some(Finding {
+        rule: "not_saturated",
+        severity: Severity::Notable,
+        sureness: Sureness::Likely,
+        what: format!(
+            "Throughput still grows at the highest load: from {} to {} {} it rose by {growth}, to {} {}.",
+            figure(before.load),
+            figure(top.load),
+            sweep.axis,
+            figure(top.throughput),
+            sweep.unit
+        ),
+        evidence: sweep.told(),
+        next: format!(
+            "Measure higher loads, {} {} and more, to find where it stops growing.",
+            figure(2.0 * top.load),
+            sweep.axis
+        ),
+        points: top.points.clone(),
+    })
+}
+
+/// Throughput stops growing at a load within the sweep.
+pub(super) fn knee(points: &[PointSummary]) -> Option<Finding> {
+    let sweep = Sweep::of(points)?;
+    let State::Bends(knee) = sweep.state()? else { return None };
+    let (low, high) = knee.between;
+    let mut evidence = vec![Evidence::new(format!(
+        "fit of throughput = a · min(load, K) to {} loads: K = {}, at {} % between {} and {}; deviation {}",
+        sweep.loads.len(),
+        figure(knee.at),
+        100.0 * knee::LEVEL,
+        figure(low),
+        figure(high),
+        percent(knee.residual)
+    ))];
+    evidence.extend(sweep.told());
+    let beyond = sweep.loads.iter().filter(|load| load.load > knee.at);
+    Some(Finding {
+        rule: "knee",
+        severity: Severity::Notable,
+        sureness: if high <= low * NARROW { Sureness::Likely } else { Sureness::Possible },
+        what: format!(
+            "Throughput stops growing at about {} {} (between {} and {}), at about {} {}.",
+            figure(knee.at.round().max(1.0)),
+            sweep.axis,
+            figure(low.round()),
+            figure(high.round()),
+            figure(knee.ceiling),
+            sweep.unit
+        ),
+        evidence,
+        next: "Stay at or below this load: beyond it requests only wait longer. For more throughput add replicas, or lift what limits the \
+               service beyond the knee, where other findings name it."
+            .to_owned(),
+        points: beyond.flat_map(|load| load.points.iter().copied()).collect(),
+    })
+}
+
+/// The highest loads bring hardly more throughput, or less, and cost latency.
+pub(super) fn past_knee(points: &[PointSummary]) -> Option<Finding> {
+    let sweep = Sweep::of(points)?;
+    let State::Past { from, top, flat } = sweep.state()? else { return None };
+    let growth = (top.throughput - from.throughput) / from.throughput;
+    let change = match growth {
+        growth if growth < 0.0 => format!("fell by {}", percent(-growth)),
+        _ => format!("rose by only {}", percent(growth)),
+    };
+    let latency = from.e2e.zip(top.e2e).filter(|&(before, _)| before > 0.0);
+    let cost = latency
+        .map(|(before, after)| {
+            format!(
+                ", while requests took {} times as long ({} instead of {})",
+                figure(after / before),
+                time(after),
+                time(before)
+            )
+        })
+        .unwrap_or_default();
+    let beyond = sweep.loads.iter().filter(|load| load.load > from.load);
+    Some(Finding {
+        rule: "past_knee",
+        severity: if flat { Severity::Limiting } else { Severity::Notable },
+        sureness: if flat { Sureness::Likely } else { Sureness::Possible },
+        what: format!(
+            "From {} to {} {} throughput {change}{cost}.",
+            figure(from.load),
+            figure(top.load),
+            sweep.axis
+        ),
+        evidence: sweep.told(),
+        next: format!(
+            "Keep the load below {} {}; measure at least {} loads on both sides of where throughput stops growing, to have the knee itself.",
+            figure(if flat { from.load } else { top.load }),
+            sweep.axis,
+            knee::FEWEST_LOADS
+        ),
+        points: beyond.flat_map(|load| load.points.iter().copied()).collect(),
+    })
+}
+
+/// The points of a sweep that tell of the service, by their load.
+struct Sweep {
+    /// What loads are counted in.
+    axis: &'static str,
+    /// What throughput is counted in.
+    unit: &'static str,
+    /// Ascending, each once.
+    loads: Vec<Load>,
+    /// Whether the highest load of all is among them.
+    to_the_top: bool,
+}
+
+/// One load, the mean of its points.
+#[derive(Clone, Debug)]
+struct Load {
+    load: f64,
+    throughput: f64,
+    /// Mean E2E in seconds.
+    e2e: Option<f64>,
+    points: Vec<usize>,
+}
+
+/// Where a sweep stands.
+enum State<'a> {
+    /// Still below the knee.
+    Grows { before: &'a Load, top: &'a Load },
+    /// On both sides of it.
+    Bends(Knee),
+    /// Beyond it, from one load to the highest; or near it, where it still grows a little (`flat` is false).
+    Past { from: &'a Load, top: &'a Load, flat: bool },
+}
+
+impl Sweep {
+    /// `None` if points have no load of one kind, or fewer than two loads are left.
+    fn of(points: &[PointSummary]) -> Option<Self> {
+        let (axis, load) = axis(points)?;
+        let clean: Vec<&PointSummary> = points.iter().filter(|point| is_clean(point)).collect();
+        let by_rate = axis == RATE;
+        let (unit, throughput) = throughput(&clean, by_rate);
+        let mut loads: Vec<Load> = Vec::new();
+        for point in &clean {
+            let (load, throughput) = (load(point)?, throughput(point).filter(|&x| x > 0.0)?);
+            let e2e = point.mean(&E2E);
+            loads.push(Load { load, throughput, e2e, points: vec![point.point.index] });
+        }
+        loads.sort_by(|a, b| a.load.total_cmp(&b.load));
+        let loads: Vec<Load> =
+            loads.chunk_by(|a, b| a.load == b.load).map(Load::together).collect();
+        let highest = points.iter().filter_map(load).max_by(f64::total_cmp)?;
+        let to_the_top = loads.last()?.load == highest;
+        (loads.len() > 1).then_some(Self { axis, unit, loads, to_the_top })
+    }
+
+    fn state(&self) -> Option<State<'_>> {
+        let [.., before, top] = self.loads.as_slice() else { return None };
+        let each_before = before.throughput / before.load;
+        let each_further = (top.throughput - before.throughput) / (top.load - before.load);
+        if each_further >= GROWING * each_before {
+            // What would have come of the loads above, had nothing failed there, is not known.
+            return self.to_the_top.then_some(State::Grows { before, top });
+        }
+        let best = self.loads.iter().map(|load| load.throughput).max_by(f64::total_cmp)?;
+        if let Some(knee) = self.knee().filter(|_| top.throughput >= HELD * best) {
+            return Some(State::Bends(knee));
+        }
+        let from = self.loads.iter().find(|load| load.throughput >= (1.0 - FLAT) * best)?;
+        Some(match from.load < top.load {
+            true => State::Past { from, top, flat: true },
+            false => State::Past { from: before, top, flat: false },
+        })
+    }
+
+    fn knee(&self) -> Option<Knee> {
+        let sample = |load: &Load| Sample { load: load.load, throughput: load.throughput };
+        knee::knee(&self.loads.iter().map(sample).collect::<Vec<_>>())
+    }
+
+    /// Each load with what it brought; of many the highest.
+    fn told(&self) -> Vec<Evidence> {
+        let told = |load: &Load| {
+            let latency = load.e2e.map(|e2e| format!(", requests took {}", time(e2e)));
+            Evidence::new(format!(
+                "{} {}: {} {}{}",
+                figure(load.load),
+                self.axis,
+                count(load.throughput.round() as u64),
+                self.unit,
+                latency.unwrap_or_default()
+            ))
+        };
+        self.loads[self.loads.len().saturating_sub(MOST_TOLD)..].iter().map(told).collect()
+    }
+}
+
+impl Load {
+    /// The mean of several points at one load: at least one.
+    fn together(points: &[Self]) -> Self {
+        let n = points.len() as f64;
+        let latencies: Option<Vec<f64>> = points.iter().map(|point| point.e2e).collect();
+        Self {
+            load: points[0].load,
+            throughput: points.iter().map(|point| point.throughput).sum::<f64>() / n,
+            e2e: latencies.map(|latencies| latencies.iter().sum::<f64>() / n),
+            points: points.iter().flat_map(|point| point.points.iter().copied()).collect(),
+        }
+    }
+}
+
+type Figure = fn(&PointSummary) -> Option<f64>;
+
+/// What the load of these points is: requests in flight where all have a cap of them and it varies, or else requests per second.
+fn axis(points: &[PointSummary]) -> Option<(&'static str, Figure)> {
+    let in_flight: Figure = |point| {
+        let closed = !point.point.open_loop;
+        point.point.concurrency.filter(|_| closed).map(|places| places as f64)
+    };
+    let rate: Figure = |point| point.point.rate;
+    let varies = |load: Figure| {
+        let loads: Option<Vec<f64>> = points.iter().map(load).collect();
+        loads.is_some_and(|loads| loads.iter().any(|&load| load != loads[0]))
+    };
+    [(IN_FLIGHT, in_flight), (RATE, rate)].into_iter().find(|&(_, load)| varies(load))
+}
+
+/// Whether a point's throughput is the service's own.
+fn is_clean(point: &PointSummary) -> bool {
+    let counts = &point.counts;
+    point.ending == Ending::Complete
+        && !point.verdict.is_client_limited()
+        && counts.tried() > 0
+        && counts.succeeded as f64 >= SUCCEEDED * counts.tried() as f64
+}
+
+/// Of what throughput is taken: output tokens, or requests where the load is requests per second or outputs were not counted; of the
+/// steady part if every point has one.
+fn throughput(points: &[&PointSummary], by_rate: bool) -> (&'static str, Figure) {
+    fn whole(point: &PointSummary, metric: &Metric) -> Option<f64> {
+        point.figure(metric)
+    }
+    let steady = points.iter().all(|point| point.steady.is_ok());
+    let counted =
+        points.iter().all(|point| whole(point, &OUTPUT_THROUGHPUT).is_some_and(|x| x > 0.0));
+    match (counted && !by_rate, steady) {
+        (true, true) => {
+            ("output tok/s", |point| Some(point.steady.as_ref().ok()?.output_throughput))
+        }
+        (true, false) => ("output tok/s", |point| whole(point, &OUTPUT_THROUGHPUT)),
+        (false, true) => {
+            ("requests/s", |point| Some(point.steady.as_ref().ok()?.request_throughput))
+        }
+        (false, false) => ("requests/s", |point| whole(point, &REQUEST_THROUGHPUT)),
+    }
+}
+
+const IN_FLIGHT: &str = "requests in flight";
+
+const RATE: &str = "requests per second";
+
+/// Throughput grows as long as each further unit of load brings at least this share of what each before brought.
+pub(super) const GROWING: f64 = 0.5;
+
+/// A load brings as much as the best one if it brings all but this share of it: run-to-run noise is not greater.
+pub(super) const FLAT: f64 = 0.1;
+
+/// At the highest load there must be this share of the best throughput for it to be a ceiling and no collapse.
+pub(super) const HELD: f64 = 0.9;
+
+/// The least share of requests that must have succeeded for a point's throughput to be of the load that it had.
+pub(super) const SUCCEEDED: f64 = 0.9;
+
+/// A knee is told as likely if its upper bound is at most this many times the lower one.
+pub(super) const NARROW: f64 = 4.0;
+
+/// More loads than this are no evidence but a table.
+const MOST_TOLD: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Unsteady;
+    use crate::summary::summarize;
+    use crate::summary::testing::{Changed, ok, point_log, probed};
+
+    /// A point at which so many requests in flight bring so many tokens per second.
+    fn point(index: usize, load: usize, throughput: u64) -> PointSummary {
+        // As many tokens as that in a second, over and over until every place was taken once.
+        let length = 1_000 * load as u64 / throughput.max(1);
+        let records = (0..40 * load as u64).map(|i| {
+            let from = i / load as u64 * length.max(1);
+            ok(i, from, &[from + length.max(1)])
+        });
+        let mut log = probed(point_log(records), 100_000, 200_000);
+        (log.point.index, log.point.concurrency) = (index, Some(load));
+        let mut summary = summarize(&log);
+        summary.steady = Err(Unsteady::TooFew);
+        summary.findings.clear();
+        summary
+    }
+
+    /// Points at these loads, each with its throughput; one token a request.
+    fn sweep(of: &[(usize, u64)]) -> Vec<PointSummary> {
+        of.iter().enumerate().map(|(index, &(load, x))| point(index, load, x)).collect()
+    }
+
+    fn found(points: &[PointSummary]) -> Vec<Finding> {
+        [not_saturated, knee, past_knee].iter().filter_map(|rule| rule(points)).collect()
+    }
+
+    fn rules(of: &[(usize, u64)]) -> Vec<&'static str> {
+        found(&sweep(of)).iter().map(|finding| finding.rule).collect()
+    }
+
+    #[test]
+    fn a_sweep_that_still_grows_is_not_saturated() {
+        let findings = found(&sweep(&[(1, 10), (2, 20), (4, 40)]));
+        let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+        assert_eq!((finding.rule, &finding.points[..]), ("not_saturated", &[2][..]));
+        assert_eq!(
+            finding.what,
+            "Throughput still grows at the highest load: from 2 to 4 requests in flight it rose by 100 %, to 40 output tok/s."
+        );
+        assert!(finding.next.contains("8 requests in flight"), "{}", finding.next);
+        assert_eq!(finding.evidence.len(), 3);
+        assert_eq!(
+            finding.evidence[0].fact,
+            "1 requests in flight: 10 output tok/s, requests took 100 ms"
+        );
+    }
+
+    #[test]
+    fn half_in_proportion_is_still_growth() {
+        assert_eq!(rules(&[(4, 40), (8, 61)]), ["not_saturated"]);
+        assert_eq!(rules(&[(4, 40), (8, 57)]), ["past_knee"]);
+    }
+
+    #[test]
+    fn a_sweep_on_both_sides_has_its_knee() {
+        let findings = found(&sweep(&[(1, 10), (2, 20), (4, 40), (8, 80), (16, 100), (32, 100)]));
+        let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+        assert_eq!((finding.rule, finding.sureness), ("knee", Sureness::Likely));
+        assert!(
+            finding.what.starts_with("Throughput stops growing at about 10 requests in flight")
+        );
+        assert!(finding.what.ends_with("at about 100 output tok/s."), "{}", finding.what);
+        assert_eq!(finding.points, [4, 5]);
+        assert!(
+            finding.evidence[0].fact.starts_with("fit of throughput = a · min(load, K) to 6 loads")
+        );
+    }
+
+    #[test]
+    fn two_loads_that_bring_the_same_are_past_the_knee() {
+        let findings = found(&sweep(&[(10, 100), (50, 100)]));
+        let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+        assert_eq!((finding.rule, finding.severity), ("past_knee", Severity::Limiting));
+        assert_eq!(
+            finding.what,
+            "From 10 to 50 requests in flight throughput rose by only 0 %, while requests took 5 times as long (500 ms instead of 100 ms)."
+        );
+        assert_eq!(finding.points, [1]);
+    }
+
+    #[test]
+    fn throughput_that_falls_is_past_the_knee_however_many_loads_there_are() {
+        let falling = [(1, 10), (2, 20), (4, 40), (8, 80), (16, 100), (40, 50)];
+        let findings = found(&sweep(&falling));
+        let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+        assert_eq!(finding.rule, "past_knee");
+        assert!(
+            finding.what.starts_with("From 16 to 40 requests in flight throughput fell by 50 %")
+        );
+    }
+
+    #[test]
+    fn a_sweep_that_bends_without_being_flat_is_near_the_knee() {
+        let findings = found(&sweep(&[(4, 40), (8, 50)]));
+        let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+        assert_eq!((finding.severity, finding.sureness), (Severity::Notable, Sureness::Possible));
+    }
+
+    #[test]
+    fn one_load_is_no_sweep() {
+        assert_eq!(rules(&[(4, 40)]), [""; 0]);
+        assert_eq!(rules(&[(4, 40), (4, 50)]), [""; 0]);
+        assert_eq!(rules(&[]), [""; 0]);
+    }
+
+    #[test]
+    fn points_at_which_requests_fail_are_left_out() {
+        let mut points = sweep(&[(1, 10), (2, 20), (4, 40), (8, 80)]);
+        points[3].counts.succeeded = points[3].counts.measured * 8 / 10;
+        // Whether it would still have grown is not known.
+        assert_eq!(found(&points), []);
+        points[3].counts.succeeded = points[3].counts.measured * 9 / 10;
+        assert_eq!(found(&points).len(), 1);
+        let mut past = sweep(&[(4, 40), (8, 40), (16, 40)]);
+        past[2].counts.succeeded = 1;
+        assert_eq!(found(&past)[0].points, [1]);
+    }
+
+    #[test]
+    fn points_that_the_client_limited_or_that_were_cut_short_are_left_out() {
+        let mut points = sweep(&[(1, 10), (2, 20), (4, 40)]);
+        points[2].ending = Ending::Interrupted;
+        assert_eq!(found(&points), []);
+        let log =
+            probed(point_log((0..9).map(|i| ok(i, i * 10, &[i * 10 + 5]))), 90_000_000, 90_000_000);
+        let mut limited = summarize(&log);
+        (limited.point.index, limited.point.concurrency) = (2, Some(4));
+        points[2] = limited;
+        assert_eq!(found(&points), []);
+    }
+
+    #[test]
+    fn points_at_one_load_are_taken_together() {
+        let findings = found(&sweep(&[(4, 38), (4, 42), (8, 40)]));
+        assert_eq!(findings.iter().map(|f| f.rule).collect::<Vec<_>>(), ["past_knee"]);
+        assert_eq!(findings[0].evidence.len(), 2);
+    }
+
+    #[test]
+    fn rates_are_loads_too_and_bring_requests() {
+        let points: Vec<PointSummary> = [5.0, 10.0, 20.0]
+            .iter()
+            .enumerate()
+            .map(|(index, &rate)| {
+                let gap = (1_000.0 / rate) as u64;
+                let mut log = point_log((0..100).map(|i| ok(i, i * gap, &[i * gap + 20])));
+                (log.point.index, log.point.rate, log.point.open_loop) = (index, Some(rate), true);
+                let mut summary = summarize(&probed(log, 100_000, 200_000));
+                summary.steady = Err(Unsteady::TooFew);
+                summary
+            })
+            .collect();
+        let findings = found(&points);
+        let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+        assert_eq!(finding.rule, "not_saturated");
+        assert!(finding.what.contains("from 10 to 20 requests per second"), "{}", finding.what);
+        assert!(finding.what.ends_with(" requests/s."), "{}", finding.what);
+    }
+
+    #[test]
+    fn loads_of_different_kinds_are_not_compared() {
+        let mut points = sweep(&[(1, 10), (2, 20)]);
+        points[1].point.concurrency = None;
+        points[1].point.rate = Some(3.0);
+        assert_eq!(found(&points), []);
+        let failing = summarize(&point_log([ok(0, 0, &[]).failing_at(5)]));
+        assert_eq!(found(&[failing.clone(), failing]), []);
+    }
+}

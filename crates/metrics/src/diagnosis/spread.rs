@@ -1,0 +1,495 @@
+//! Latencies that vary more than anything known of the requests explains: in two modes, or without any.
+//!
+//! Only requests of the steady part are looked at. What goes with the length of prompts or outputs, with the requests ahead or in
+//! flight, with cached tokens or with time is explained, and silent here: lengths are what was asked for, and queueing is another
+//! rule's. Deliberately no test of normality: no latency is normal, and nobody is misled by that.
+
+use tokometer_record::Signal;
+
+use super::figures::{count, percent, time};
+use super::latencies::{self, Met};
+use super::{Evidence, Facts, Finding, Severity, Sureness, cache, stalls};
+use crate::catalog::{E2E, Metric, Of, TPOT, TTFT};
+use crate::quantile::{Percentile, linear};
+
+/// Latencies have two modes, and nothing known of the requests tells which of them a request is in.
+pub(super) fn bimodal_latencies(facts: &Facts<'_>) -> Option<Finding> {
+    let samples = samples(facts);
+    let found: Vec<(&Latencies<'_>, Modes)> =
+        samples.iter().filter_map(|sample| Some((sample, modes(sample)?))).collect();
+    let (sample, worst) =
+        found.iter().max_by(|a, b| a.1.times().total_cmp(&b.1.times())).map(|(s, m)| (*s, m))?;
+    let told = |(sample, modes): &(&Latencies<'_>, Modes)| {
+        format!(
+            "{} of {} requests of the steady part: {} at about {}, {} at about {}, hardly any in between",
+            sample.metric.title,
+            count(sample.values.len() as u64),
+            percent(1.0 - modes.slow_share),
+            time(modes.fast),
+            percent(modes.slow_share),
+            time(modes.slow)
+        )
+    };
+    let mut evidence: Vec<Evidence> = found.iter().map(told).map(Evidence::new).collect();
+    evidence.push(Evidence::new(sample.unexplained()));
+    Some(Finding {
+        rule: "bimodal_latencies",
+        severity: Severity::Misleading,
+        sureness: sample.sureness(),
+        what: format!(
+            "{} has two modes: {} of the requests take about {}, {} about {}. Its mean is of neither.",
+            sample.metric.title,
+            percent(1.0 - worst.slow_share),
+            time(worst.fast),
+            percent(worst.slow_share),
+            time(worst.slow)
+        ),
+        evidence,
+        next: "Look for servers of different speed behind the address, prompts of which only some are cached, or a slow way through a router: \
+               the request ids of the slow ones tell in the server's log. Until then read percentiles and no means."
+            .to_owned(),
+        points: vec![facts.summary.point.index],
+    })
+}
+
+/// Latencies vary strongly, without modes, and nothing known of the requests explains it.
+pub(super) fn noisy_latencies(facts: &Facts<'_>) -> Option<Finding> {
+    let samples = samples(facts);
+    if samples.iter().any(|sample| modes(sample).is_some()) {
+        return None;
+    }
+    let found = samples.iter().filter_map(|sample| Some((sample, Noise::of(sample)?)));
+    let (sample, noise) = found.max_by(|a, b| a.1.excess.total_cmp(&b.1.excess))?;
+    Some(Finding {
+        rule: "noisy_latencies",
+        severity: Severity::Misleading,
+        sureness: sample.sureness(),
+        what: format!(
+            "{} varies strongly from request to request: one in twenty is below {}, one in twenty above {}, the median is {}.",
+            sample.metric.title,
+            time(noise.low),
+            time(noise.high),
+            time(noise.median)
+        ),
+        evidence: vec![
+            Evidence::new(format!(
+                "{} of {} requests of the steady part: {} at p5, {} at p50, {} at p95",
+                sample.metric.title,
+                count(sample.values.len() as u64),
+                time(noise.low),
+                time(noise.median),
+                time(noise.high)
+            )),
+            Evidence::new(format!(
+                "means of its ten tenths, in the order in which they started: from {} to {}",
+                time(noise.tenths.0),
+                time(noise.tenths.1)
+            )),
+            Evidence::new(sample.unexplained()),
+        ],
+        next: "Look for other work on the server's GPUs and hosts, limits of power and heat, and the network; and repeat the run \
+               before its means are compared with another's."
+            .to_owned(),
+        points: vec![facts.summary.point.index],
+    })
+}
+
+/// The values of a metric over the steady part.
+struct Latencies<'a> {
+    metric: &'static Metric,
+    values: Vec<(Met<'a>, f64)>,
+}
+
+/// The latencies to be looked at: without streaming those of whole requests. Left out are those of which something else is known to
+/// bend them: prompts that wait or are cached in part, outputs that are preempted or stand still for others' prompts.
+fn samples<'a>(facts: &Facts<'a>) -> Vec<Latencies<'a>> {
+    if !latencies::are_the_servers(facts) {
+        return Vec::new();
+    }
+    let side = &facts.summary.side;
+    let waits = side.level(Signal::Waiting).is_some_and(|waiting| waiting.mean >= WAITING);
+    let told = facts.run.successes().any(|record| record.prompt_tokens.cached.is_some());
+    let partly = |rate| PARTLY <= rate && rate <= 1.0 - PARTLY;
+    let cached = !told && cache::hit_rate(facts).is_some_and(partly);
+    let preempted = side.growth(Signal::Preemptions).is_some_and(|grown| grown > 0.0);
+    let streamed = facts.summary.distribution(&TTFT).is_some();
+    let to_look_at: [(&'static Metric, bool); 3] = [
+        (&TTFT, streamed && !waits && !cached),
+        (&TPOT, streamed && !preempted && stalls::prefill_stalls(facts).is_none()),
+        (&E2E, !streamed && !waits && !cached && !preempted),
+    ];
+    let met = latencies::steady(facts);
+    let sample = |metric: &'static Metric| {
+        let Of::Request(value) = metric.of else { return None };
+        let values = met.iter().filter_map(|&met| Some((met, value(met.record)?))).collect();
+        Some(Latencies { metric, values })
+    };
+    to_look_at.into_iter().filter(|&(_, look)| look).filter_map(|(m, _)| sample(m)).collect()
+}
+
+impl Latencies<'_> {
+    fn sorted(&self) -> Vec<f64> {
+        let mut values: Vec<f64> = self.values.iter().map(|&(_, value)| value).collect();
+        values.sort_unstable_by(f64::total_cmp);
+        values
+    }
+
+    /// For each [`EXPLANATIONS`] that is known of requests, what `of` makes of the pairs of it and the latency.
+    fn each_explanation(&self, of: impl Fn(&[(f64, f64)]) -> Option<f64>) -> Vec<f64> {
+        let pairs = |explanation: &Explanation| -> Vec<(f64, f64)> {
+            let pair = |(met, value): &(Met<'_>, f64)| Some((explanation.of(met)?, *value));
+            self.values.iter().filter_map(pair).collect()
+        };
+        EXPLANATIONS.iter().filter_map(|explanation| of(&pairs(explanation))).collect()
+    }
+
+    fn knows_prompts(&self) -> bool {
+        self.values.iter().all(|(met, _)| met.prompt().is_some())
+    }
+
+    fn sureness(&self) -> Sureness {
+        if self.knows_prompts() { Sureness::Likely } else { Sureness::Possible }
+    }
+
+    fn unexplained(&self) -> String {
+        let lengths = match self.knows_prompts() {
+            true => "neither lengths",
+            false => "lengths of prompts are not known; neither those of outputs",
+        };
+        format!("{lengths}, nor requests ahead or in flight, nor time go with it")
+    }
+}
+
+/// Something that may explain a request's latency.
+#[derive(Clone, Copy, Debug)]
+enum Explanation {
+    Prompt,
+    Output,
+    Cached,
+    Ahead,
+    InFlight,
+    Time,
+}
+
+const EXPLANATIONS: [Explanation; 6] = {
+    use Explanation::*;
+    [Prompt, Output, Cached, Ahead, InFlight, Time]
+};
+
+impl Explanation {
+    fn of(self, met: &Met<'_>) -> Option<f64> {
+        match self {
+            Self::Prompt => met.prompt(),
+            Self::Output => met.output(),
+            Self::Cached => met.record.prompt_tokens.cached.map(f64::from),
+            Self::Ahead => Some(met.ahead),
+            Self::InFlight => Some(met.in_flight),
+            Self::Time => Some(met.record.started.as_secs_f64()),
+        }
+    }
+}
+
+/// Two modes of a latency.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Modes {
+    /// The median of the fast ones, in seconds.
+    fast: f64,
+    /// The median of the slow ones.
+    slow: f64,
+    /// Which share the slow ones are.
+    slow_share: f64,
+}
+
+impl Modes {
+    fn times(&self) -> f64 {
+        self.slow / self.fast
+    }
+}
+
+/// The modes of latencies: by the split of their logarithms that leaves the least variance within its halves (Fisher 1958; Otsu 1979),
+/// if there is a valley between those. Any values can be split, a uniform spread too: but around its middle as many lie as around the
+/// medians of its halves, and of a spread with one mode there are more. `None` also where something explains them.
+fn modes(sample: &Latencies<'_>) -> Option<Modes> {
+    let sorted = sample.sorted();
+    if sorted.len() < MODES_NEED || sorted.first().is_none_or(|&least| least <= 0.0) {
+        return None;
+    }
+    let logs: Vec<f64> = sorted.iter().map(|value| value.ln()).collect();
+    let (fast, slow) = logs.split_at(split(&logs)?);
+    let (low, high) = (linear(fast, Percentile::P50)?, linear(slow, Percentile::P50)?);
+    let around = |centre: f64| {
+        let reach = (high - low) / 6.0;
+        logs.partition_point(|&log| log <= centre + reach)
+            - logs.partition_point(|&log| log < centre - reach)
+    };
+    let valley = around(f64::midpoint(low, high)) as f64;
+    let peak = around(low).min(around(high)) as f64;
+    let modes = Modes {
+        fast: low.exp(),
+        slow: high.exp(),
+        slow_share: slow.len() as f64 / logs.len() as f64,
+    };
+    let apart = modes.times() >= APART && modes.slow - modes.fast >= LEAST;
+    let both = modes.slow_share.min(1.0 - modes.slow_share) >= LEAST_SHARE;
+    let deep = peak >= LEAST_PEAK && valley <= VALLEY * peak;
+    let border = f64::midpoint(fast.last()?.exp(), slow.first()?.exp());
+    let tells = |pairs: &[(f64, f64)]| {
+        let of = |slow: bool| {
+            let these = pairs.iter().filter(|&&(_, value)| (value > border) == slow);
+            these.map(|&(explanation, _)| explanation).collect::<Vec<f64>>()
+        };
+        Some((latencies::above(&of(false), &of(true))? - 0.5).abs())
+    };
+    let found = apart && both && deep;
+    (found && sample.each_explanation(tells).iter().all(|&told| told < TELLING)).then_some(modes)
+}
+
+/// Where to split ascending values so that the variance between the halves is greatest: how many are in the first. `None` if all are equal.
+fn split(values: &[f64]) -> Option<usize> {
+    let n = values.len() as f64;
+    let total: f64 = values.iter().sum();
+    let (mut sum, mut best) = (0.0, (0.0, None));
+    for (index, value) in values.iter().enumerate().take(values.len().saturating_sub(1)) {
+        sum += value;
+        let count = (index + 1) as f64;
+        let between = count * (n - count) * (sum / count - (total - sum) / (n - count)).powi(2);
+        if between > best.0 && values[index + 1] > *value {
+            best = (between, Some(index + 1));
+        }
+    }
+    best.1
+}
+
+/// A spread without modes.
+struct Noise {
+    low: f64,
+    median: f64,
+    high: f64,
+    /// By how many times it is wider than it may be.
+    excess: f64,
+    /// The least and the greatest of the means of its tenths.
+    tenths: (f64, f64),
+}
+
+impl Noise {
+    /// `None` where the spread is not wide, or where something explains a good part of it.
+    fn of(sample: &Latencies<'_>) -> Option<Self> {
+        let sorted = sample.sorted();
+        if sorted.len() < NOISE_NEEDS {
+            return None;
+        }
+        let at = |percentile| linear(&sorted, percentile);
+        let (low, median, high) = (at(Percentile::P5)?, at(Percentile::P50)?, at(Percentile::P95)?);
+        let wide = if sample.metric.key == TPOT.key { WIDE_TPOT } else { WIDE };
+        let excess = (high - low) / (wide * median.max(f64::MIN_POSITIVE));
+        if excess < 1.0 || high - low < LEAST {
+            return None;
+        }
+        let squared = |pairs: &[(f64, f64)]| latencies::correlation(pairs).map(|rho| rho * rho);
+        let explained: f64 = sample.each_explanation(squared).iter().sum();
+        if explained >= EXPLAINED {
+            return None;
+        }
+        let tenth = sample.values.len().div_ceil(10);
+        let means = sample
+            .values
+            .chunks(tenth)
+            .map(|tenth| tenth.iter().map(|&(_, value)| value).sum::<f64>() / tenth.len() as f64);
+        let tenths =
+            means.fold((f64::INFINITY, 0.0_f64), |of, mean| (of.0.min(mean), of.1.max(mean)));
+        Some(Self { low, median, high, excess, tenths })
+    }
+}
+
+/// From so many waiting requests on average, by the server's own gauge, TTFT is a matter of queueing.
+pub(super) const WAITING: f64 = 0.5;
+
+/// With a hit rate from this share to as much below all, and answers that do not tell which prompts were cached, two modes of TTFT or a
+/// wide spread of it are taken to be the cache's doing.
+pub(super) const PARTLY: f64 = 0.05;
+
+/// Modes are this many times apart, median to median: less than that, a step more or less can be.
+pub(super) const APART: f64 = 1.5;
+
+/// … and seconds: below that, timers and networks are.
+pub(super) const LEAST: f64 = 0.002;
+
+/// The smaller mode has at least this share of the requests: fewer are a tail.
+pub(super) const LEAST_SHARE: f64 = 0.1;
+
+/// At least so many requests lie around either median …
+pub(super) const LEAST_PEAK: f64 = 10.0;
+
+/// … and around the middle between them at most this share of that. Of a uniform spread it is 1, of a normal one 1.4, of two normal ones
+/// that are five deviations apart 0.16.
+pub(super) const VALLEY: f64 = 0.2;
+
+/// So many requests, and a uniform spread has ten around either median: it has a valley as deep by chance in fewer than one of a hundred runs.
+pub(super) const MODES_NEED: usize = 60;
+
+/// Something tells the modes apart if in three of four pairs of a slow and a fast request it is greater (or less) of the slow one: by
+/// chance it is in two.
+pub(super) const TELLING: f64 = 0.25;
+
+/// From so many medians between p5 and p95 on, latencies are noisy. Of a uniform spread from nothing on it is 1.8, of a log-normal one
+/// whose deviation is its mean 3.6.
+pub(super) const WIDE: f64 = 2.5;
+
+/// The same for TPOT, which is a mean over a whole output and varies less.
+pub(super) const WIDE_TPOT: f64 = 1.0;
+
+/// If rank correlations of a spread with what is known of its requests have squares that sum up to this, a good part of it is explained. The
+/// sum counts twice what two of them explain together: it errs to silence.
+pub(super) const EXPLAINED: f64 = 0.25;
+
+/// A p5 and a p95 with five requests beyond either.
+pub(super) const NOISE_NEEDS: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use tokometer_record::{PointLog, Record};
+
+    use super::*;
+    use crate::server::{Cache, Level};
+    use crate::summary::testing::{ok, point_log, probed};
+    use crate::summary::{PointSummary, summarize};
+    use crate::{Run, Unsteady};
+
+    /// Requests one after the other with these TTFTs in milliseconds, each with a second token 10 ms later.
+    fn log(ttfts: impl IntoIterator<Item = u64>) -> PointLog {
+        let mut at = 0;
+        let mut log = point_log((0..).zip(ttfts).map(|(index, ttft)| {
+            at += ttft + 10;
+            ok(index, at - ttft - 10, &[at - 10, at])
+        }));
+        log.point.concurrency = Some(1);
+        log
+    }
+
+    fn found(log: &PointLog, change: impl Fn(&mut PointSummary)) -> Vec<Finding> {
+        let mut summary = summarize(log);
+        summary.findings.clear();
+        summary.steady = Err(Unsteady::TooFew);
+        change(&mut summary);
+        let run = Run::of(log);
+        let facts = Facts { run: &run, summary: &summary };
+        [bimodal_latencies(&facts), noisy_latencies(&facts)].into_iter().flatten().collect()
+    }
+
+    fn rules(log: &PointLog) -> Vec<&'static str> {
+        found(log, |_| {}).iter().map(|finding| finding.rule).collect()
+    }
+
+    /// Numbers from 0 to 999 that look drawn, and always are the same.
+    fn drawn(index: u64) -> u64 {
+        index
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .rotate_left(29)
+            .wrapping_mul(0xbf58_476d_1ce4_e5b9)
+            >> 20
+            & 0xffff_ffff
+    }
+
+    fn share(index: u64) -> f64 {
+        drawn(index) as f64 / f64::from(u32::MAX)
+    }
+
+    fn two_modes(n: u64) -> PointLog {
+        log((0..n).map(|i| drawn(i + 7_000) % 11 + if share(i) < 0.3 { 550 } else { 50 }))
+    }
+
+    #[test]
+    fn two_modes_are_told_with_their_shares() {
+        let findings = found(&two_modes(300), |_| {});
+        let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+        assert_eq!((finding.rule, finding.sureness), ("bimodal_latencies", Sureness::Likely));
+        assert_eq!(
+            finding.what,
+            "Time to first token has two modes: 68.8 % of the requests take about 54 ms, 31.2 % about 556 ms. Its mean is of neither."
+        );
+    }
+
+    #[test]
+    fn modes_that_lengths_explain_are_what_was_asked_for() {
+        let mut log = two_modes(300);
+        for record in &mut log.records {
+            let slow = (record.first().unwrap() - record.started).as_millis() > 300;
+            record.prompt_tokens.server = Some(if slow { 4_000 } else { 100 });
+        }
+        assert_eq!(rules(&log), [""; 0]);
+    }
+
+    #[test]
+    fn without_lengths_two_modes_are_possible() {
+        let mut log = two_modes(300);
+        log.records.iter_mut().for_each(|record| record.prompt_tokens = Default::default());
+        let findings = found(&log, |_| {});
+        assert_eq!(findings.iter().map(|f| f.sureness).collect::<Vec<_>>(), [Sureness::Possible]);
+    }
+
+    #[test]
+    fn a_server_that_became_slower_has_no_modes() {
+        assert_eq!(rules(&log((0..300).map(|i| if i < 150 { 50 } else { 550 }))), [""; 0]);
+    }
+
+    #[test]
+    fn modes_of_a_queue_are_a_queue() {
+        // Every 100 ms ten at once, of which five are answered at once and five after those.
+        let records: Vec<Record> = (0..300)
+            .map(|i| {
+                let from = i / 10 * 100;
+                let ttft = if i % 10 < 5 { 20 } else { 60 };
+                ok(i, from, &[from + ttft, from + ttft + 20])
+            })
+            .collect();
+        let mut log = point_log(records);
+        log.point.concurrency = Some(10);
+        assert_eq!(rules(&log), [""; 0]);
+    }
+
+    #[test]
+    fn a_wide_spread_without_modes_is_noise() {
+        // Exponential, by its inverse: −ln(u) · 100 ms.
+        let exponential = |n| log((0..n).map(|i| (-share(i).max(1e-9).ln() * 100.0) as u64 + 1));
+        let findings = found(&exponential(400), |_| {});
+        let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+        assert_eq!(finding.rule, "noisy_latencies");
+        assert_eq!(finding.evidence.len(), 3);
+        assert_eq!(rules(&exponential(101)), [""; 0], "99 requests of the steady part");
+    }
+
+    #[test]
+    fn a_uniform_spread_is_neither_noise_nor_modes() {
+        assert_eq!(rules(&log((0..400).map(|i| (share(i) * 200.0) as u64 + 1))), [""; 0]);
+        assert_eq!(rules(&log((0..400).map(|_| 50))), [""; 0]);
+    }
+
+    #[test]
+    fn what_waits_is_cached_in_part_or_drifts_is_left_to_others() {
+        let told = |change: &dyn Fn(&mut PointSummary)| found(&two_modes(300), change).len();
+        assert_eq!(told(&|_| {}), 1);
+        let waiting = Level { mean: 3.0, ..Level::default() };
+        assert_eq!(told(&|summary| summary.side.levels = [(Signal::Waiting, waiting)].into()), 0);
+        let cache = |hits| Some(Cache { queries: 100.0, hits, ..Cache::default() });
+        assert_eq!(told(&|summary| summary.side.prefix_cache = cache(30.0)), 0);
+        assert_eq!(told(&|summary| summary.side.prefix_cache = cache(1.0)), 1);
+        assert_eq!(told(&|summary| summary.steady = Err(Unsteady::Drifting)), 0);
+        assert_eq!(rules(&probed(two_modes(300), 900_000_000, 900_000_000)), [""; 0]);
+    }
+
+    #[test]
+    fn a_few_requests_have_no_modes() {
+        assert_eq!(rules(&two_modes(61)), [""; 0], "59 requests of the steady part");
+        assert_eq!(rules(&two_modes(0)), [""; 0]);
+    }
+
+    #[test]
+    fn a_tail_is_no_mode() {
+        let late =
+            |every: u64| rules(&log((0..240).map(|i| if i % every == 5 { 550 } else { 50 })));
+        assert_eq!(late(24), [""; 0]);
+        // Fewer than a tenth are a tail, but a strange one.
+        assert_eq!(late(12), ["noisy_latencies"]);
+        assert_eq!(late(8), ["bimodal_latencies"]);
+    }
+}

@@ -1,0 +1,278 @@
+//! Prefill stalls: outputs that stand still while the prompt of another request is computed.
+//!
+//! Who is being answered waits for the whole step that computes a piece of somebody else's prompt: the gap between two of its chunks
+//! grows to the length of that step (Agrawal et al., "Taming Throughput-Latency Tradeoff in LLM Inference with Sarathi-Serve", 2024,
+//! call it a generation stall). The client sees it end: the other's first token leaves in the same step. Deliberately silent where
+//! long gaps do not end that way: then something else makes them.
+
+use std::time::Duration;
+
+use tokometer_record::{Offset, Record};
+
+use super::figures::{count, figure, percent, setting, time};
+use super::{Evidence, Facts, Finding, Severity, Sureness, latencies};
+use crate::Run;
+use crate::catalog::{ICL, INPUT_TOKENS};
+use crate::quantile::Percentile;
+
+/// Gaps between chunks have a tail, and its gaps end with other requests' first tokens.
+pub(super) fn prefill_stalls(facts: &Facts<'_>) -> Option<Finding> {
+    if !latencies::are_the_servers(facts) {
+        return None;
+    }
+    let gaps = facts.summary.distribution(&ICL)?;
+    let (median, tail) = (gaps.linear(Percentile::P50)?, gaps.linear(Percentile::P99)?);
+    let long = (median * LONG).max(median + LEAST);
+    if tail < long {
+        return None;
+    }
+    let seen = Seen::of(facts.run, median, long);
+    let (stalled, usual) = (seen.long.share()?, seen.usual.share().unwrap_or(0.0));
+    if seen.long.all < FEWEST || stalled < COINCIDING || usual > stalled * BY_CHANCE {
+        return None;
+    }
+    let mut evidence = vec![Evidence::new(format!(
+        "gaps between chunks: {} at p50, {} at p99",
+        time(median),
+        time(tail)
+    ))];
+    if let Some((length, at)) = seen.worst {
+        let fact = format!("the longest that ends with another's first token: {}", time(length));
+        evidence.push(Evidence::at(fact, at));
+    }
+    evidence.push(Evidence::new(format!(
+        "of {} gaps above {}, {} end as another request's first token comes; of the others {}",
+        count(seen.long.all),
+        time(long),
+        percent(stalled),
+        percent(usual)
+    )));
+    if let Some(prompts) = facts.summary.mean(&INPUT_TOKENS) {
+        evidence.push(Evidence::new(format!("prompts: {} tokens on average", figure(prompts))));
+    }
+    Some(Finding {
+        rule: "prefill_stalls",
+        severity: Severity::Limiting,
+        sureness: if stalled >= SURE { Sureness::Likely } else { Sureness::Possible },
+        what: format!(
+            "Outputs stand still while other requests' prompts are computed: the gap between chunks is {} at p99, {} times its median.",
+            time(tail),
+            figure(tail / median.max(f64::MIN_POSITIVE))
+        ),
+        evidence,
+        next: next(facts),
+        points: vec![facts.summary.point.index],
+    })
+}
+
+fn next(facts: &Facts<'_>) -> String {
+    let side = &facts.summary.side;
+    format!(
+        "Compute prompts in smaller pieces ({}; chunked prefill must be on), at the price of a longer TTFT, or compute them on instances of \
+         their own (disaggregated prefill).",
+        setting(side, "a lower --max-num-batched-tokens", "a lower --chunked-prefill-size")
+    )
+}
+
+/// The gaps of a run, by their length.
+#[derive(Default)]
+struct Seen {
+    long: Gaps,
+    usual: Gaps,
+    /// The longest of those long ones that end with another's first token, in seconds, and when it began.
+    worst: Option<(f64, Offset)>,
+}
+
+/// Gaps of one kind.
+#[derive(Default)]
+struct Gaps {
+    all: u64,
+    /// Of those, how many end with another's first token.
+    coinciding: u64,
+}
+
+impl Gaps {
+    fn share(&self) -> Option<f64> {
+        (self.all > 0).then(|| self.coinciding as f64 / self.all as f64)
+    }
+
+    const fn add(&mut self, gaps: u64, coinciding: u64) {
+        self.all += gaps;
+        self.coinciding += coinciding;
+    }
+}
+
+impl Seen {
+    /// A prompt in several pieces makes as many long gaps in a row, and its first token comes with the last: they count together.
+    fn of(run: &Run<'_>, median: f64, long: f64) -> Self {
+        let firsts = firsts(run);
+        let near = Duration::from_secs_f64((median * NEAR).clamp(NEAREST, FARTHEST));
+        let mut seen = Self::default();
+        for record in sampled(run) {
+            let mut in_a_row: Vec<(f64, Offset)> = Vec::new();
+            for pair in record.chunks.windows(2) {
+                let (from, to) = (pair[0].at, pair[1].at);
+                let (length, ends) =
+                    ((to - from).as_secs_f64(), another(&firsts, record, to, near));
+                if length >= long {
+                    in_a_row.push((length, from));
+                    if ends {
+                        seen.worst = in_a_row.iter().copied().chain(seen.worst).max_by(longer);
+                        let gaps = in_a_row.drain(..).len() as u64;
+                        seen.long.add(gaps, gaps);
+                    }
+                } else {
+                    seen.long.add(in_a_row.drain(..).len() as u64, 0);
+                    seen.usual.add(1, u64::from(ends));
+                }
+            }
+            seen.long.add(in_a_row.len() as u64, 0);
+        }
+        seen
+    }
+}
+
+fn longer(a: &(f64, Offset), b: &(f64, Offset)) -> std::cmp::Ordering {
+    // Of equal ones the earliest.
+    a.0.total_cmp(&b.0).then(b.1.cmp(&a.1))
+}
+
+/// Everybody's first tokens, the warm-up's too, by their moments, and whose they are.
+fn firsts(run: &Run<'_>) -> Vec<(Offset, u64)> {
+    let first = |record: &&Record| Some((record.first()?, record.index));
+    let mut firsts: Vec<(Offset, u64)> = run.all.iter().filter_map(first).collect();
+    firsts.sort_unstable();
+    firsts
+}
+
+/// Whether another request's first token came at about this moment.
+fn another(firsts: &[(Offset, u64)], record: &Record, at: Offset, near: Duration) -> bool {
+    let from = Offset::ZERO + at.since(Offset::ZERO).saturating_sub(near);
+    let within = firsts[firsts.partition_point(|&(moment, _)| moment < from)..].iter();
+    within.take_while(|&&(moment, _)| moment <= at + near).any(|&(_, whose)| whose != record.index)
+}
+
+/// Successes, all or as many of them, evenly chosen, as have about [`MOST_CHUNKS`].
+fn sampled<'a>(run: &Run<'a>) -> impl Iterator<Item = &'a Record> {
+    let chunks: usize = run.successes().map(|record| record.chunks.len()).sum();
+    run.successes().step_by(chunks.div_ceil(MOST_CHUNKS).max(1))
+}
+
+/// A gap is long from so many times the median on: below that, a step with a prompt in it is not much longer than one without.
+pub(super) const LONG: f64 = 3.0;
+
+/// … and from so many seconds above the median on: who reads along notices a twentieth of a second, and not less.
+pub(super) const LEAST: f64 = 0.05;
+
+/// At least so many long gaps must have been seen: a percentile of fewer is a few accidents.
+pub(super) const FEWEST: u64 = 20;
+
+/// At least this share of long gaps must end with another's first token: the cause of most of them.
+pub(super) const COINCIDING: f64 = 0.5;
+
+/// From this share on hardly anything else is left that makes them.
+pub(super) const SURE: f64 = 0.8;
+
+/// Of the other gaps at most so much of that share may do so too: where first tokens come all the time, every gap ends with one.
+pub(super) const BY_CHANCE: f64 = 0.5;
+
+/// How near two chunks of one step arrive: within this share of the median gap …
+const NEAR: f64 = 0.25;
+
+/// … but not nearer than the network scatters them, in seconds …
+const NEAREST: f64 = 0.001;
+
+/// … and not farther than that by much.
+const FARTHEST: f64 = 0.005;
+
+/// Some hundred thousand gaps tell a share to a tenth of a per cent.
+const MOST_CHUNKS: usize = 400_000;
+
+#[cfg(test)]
+mod tests {
+    use tokometer_record::PointLog;
+
+    use super::*;
+    use crate::summary::summarize;
+    use crate::summary::testing::{ok, point_log, probed};
+
+    /// Twenty requests that read along at 10 ms a chunk, and stand still for `stall` every 300 ms; and others, whose first tokens come
+    /// so long after the end of each stall.
+    fn log(stall: u64, after: u64) -> PointLog {
+        let mut chunks = Vec::new();
+        let mut at = 10;
+        for number in 1..=600_u64 {
+            chunks.push(at);
+            at += if number.is_multiple_of(30) { stall } else { 10 };
+        }
+        let readers = (0..20).map(|i| ok(i, 0, &chunks));
+        let gaps = chunks.windows(2).filter(|pair| pair[1] - pair[0] == stall && stall != 10);
+        let others: Vec<u64> = gaps.map(|pair| pair[1]).collect();
+        let others = (20..).zip(others).map(|(i, end)| ok(i, end - stall, &[end + after]));
+        probed(point_log(readers.chain(others)), 100_000, 200_000)
+    }
+
+    fn found(log: &PointLog) -> Option<Finding> {
+        let mut summary = summarize(log);
+        summary.findings.clear();
+        prefill_stalls(&Facts { run: &Run::of(log), summary: &summary })
+    }
+
+    #[test]
+    fn gaps_that_end_with_the_first_tokens_of_others_are_stalls() {
+        let finding = found(&log(200, 0)).unwrap();
+        assert_eq!((finding.severity, finding.sureness), (Severity::Limiting, Sureness::Likely));
+        assert_eq!(
+            finding.what,
+            "Outputs stand still while other requests' prompts are computed: the gap between chunks is 200 ms at p99, 20 times its median."
+        );
+        let facts: Vec<&str> = finding.evidence.iter().map(|e| e.fact.as_str()).collect();
+        assert_eq!(
+            facts,
+            [
+                "gaps between chunks: 10 ms at p50, 200 ms at p99",
+                "the longest that ends with another's first token: 200 ms",
+                "of 380 gaps above 60 ms, 100 % end as another request's first token comes; of the others 0 %",
+                "prompts: 10 tokens on average",
+            ]
+        );
+        assert_eq!(finding.evidence[1].at, Some(Offset::from_nanos(300_000_000)));
+    }
+
+    #[test]
+    fn a_prompt_in_pieces_is_one_stall_of_several_gaps() {
+        // Three gaps of 100 ms in a row; the other's first token comes with the last of them.
+        let mut chunks: Vec<u64> = (1..=100).map(|i| i * 10).collect();
+        chunks.extend([1_100, 1_200, 1_300]);
+        chunks.extend((1..=50).map(|i| 1_300 + i * 10));
+        let readers = (0..10).map(|i| ok(i, 0, &chunks));
+        let finding = found(&point_log(readers.chain([ok(10, 900, &[1_300])])));
+        let finding = finding.expect("3 of 152 gaps are long");
+        assert!(finding.evidence[2].fact.starts_with("of 30 gaps above 60 ms, 100 % end"));
+    }
+
+    #[test]
+    fn long_gaps_that_end_with_nobody_s_first_token_are_not_told_as_stalls() {
+        assert_eq!(found(&log(200, 40)), None);
+    }
+
+    #[test]
+    fn short_gaps_are_no_stalls() {
+        assert_eq!(found(&log(10, 0)), None);
+        // 49 ms above the median is not 50.
+        assert_eq!(found(&log(59, 0)), None);
+        assert!(found(&log(61, 0)).is_some());
+    }
+
+    #[test]
+    fn nothing_is_said_of_stalls_where_the_client_was_late_itself() {
+        assert_eq!(found(&probed(log(200, 0), 80_000_000, 90_000_000)), None);
+    }
+
+    #[test]
+    fn one_request_alone_has_no_others() {
+        let mut chunks: Vec<u64> = (1..=100).map(|i| i * 10).collect();
+        chunks.extend((1..=40).map(|i| 1_000 + i * 200));
+        assert_eq!(found(&point_log([ok(0, 0, &chunks)])), None);
+    }
+}
