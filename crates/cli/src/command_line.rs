@@ -191,7 +191,12 @@ mod tests {
 
     #[test]
     fn an_example_is_never_broken_where_it_has_no_backslash() {
-        for line in START.lines().chain(PERF_EXAMPLES.lines()).chain(bench::SERVE_EXAMPLES.lines()).chain(watch::EXAMPLES.lines())
+        for line in START
+            .lines()
+            .chain(PERF_EXAMPLES.lines())
+            .chain(bench::SERVE_EXAMPLES.lines())
+            .chain(explain::EXAMPLES.lines())
+            .chain(watch::EXAMPLES.lines())
         {
             assert!(line.chars().count() <= 80, "a terminal of 80 columns breaks: {line}");
         }

@@ -5,6 +5,7 @@
 //! host and the path are shown.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use crate::PlanError;
 use crate::environment::Environment;
@@ -102,6 +103,17 @@ impl Url {
     pub fn ends_in(&self, endpoint: &str) -> bool {
         let path = self.path.trim_end_matches('/');
         path.strip_suffix(endpoint).is_some_and(|before| before.ends_with('/'))
+    }
+
+    /// Whether its host is the machine that this program runs on, as far as its name tells. A simulator is no machine.
+    pub fn is_this_machine(&self) -> bool {
+        let host = match self.authority.strip_prefix('[') {
+            Some(bracketed) => bracketed.split(']').next().unwrap_or_default(),
+            None => self.authority.split(':').next().unwrap_or_default(),
+        };
+        let here = |address: IpAddr| address.is_loopback() || address.is_unspecified();
+        self.scheme != Scheme::Sim
+            && (host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(here))
     }
 
     /// The URL with its secrets in it, to send requests to; never to be shown.

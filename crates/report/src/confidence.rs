@@ -13,7 +13,7 @@ use tokometer_metrics::quantile::Percentile;
 use tokometer_metrics::summary::PointSummary;
 
 use crate::grid::{Column, outline};
-use crate::number::{count, plural, shortest};
+use crate::number::{compact, count, plural, shortest};
 use crate::prose::paragraph;
 
 /// The bounds of the latencies of a point as a table, and what has none. Empty without successes.
@@ -111,7 +111,7 @@ impl Told<'_> {
     }
 
     fn shown(&self, seconds: f64) -> String {
-        shortest(seconds * self.scale, if self.scale > 1.0 { 2 } else { 3 })
+        compact(seconds * self.scale, if self.scale > 1.0 { 2 } else { 3 })
     }
 }
 

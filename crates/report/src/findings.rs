@@ -129,6 +129,9 @@ fn placed(finding: &Finding, points: &[PointSummary]) -> String {
     let first = label::capital(&first.point);
     match others.len() {
         0 => format!("{first}: {}", finding.what),
+        several if several > 1 && several + 1 == points.len() => {
+            format!("{first}: {} (Likewise at every other point.)", finding.what)
+        }
         _ => format!("{first}: {} (Likewise at {}.)", finding.what, others.join(", ")),
     }
 }

@@ -25,7 +25,8 @@ fn a_run_is_explained_from_its_log_alone_whatever_became_of_it() {
         std::fs::remove_file(file).unwrap();
     }
     let ended = place.run_to(0, "explain outputs");
-    for part in ["Findings", "concurrency 2", "Concurrency 2", "HTTP 503", "How far the latencies"] {
+    for part in ["Findings", "concurrency 2", "Concurrency 2", "HTTP 503", "How far the latencies"]
+    {
         assert!(ended.stdout.contains(part), "{part} is missing:\n{}", ended.stdout);
     }
     let mut left = Vec::new();

@@ -19,6 +19,7 @@ use super::*;
 use crate::probe;
 
 mod exact;
+mod explore_tmp;
 mod failures;
 mod healthy;
 mod latencies;

@@ -5,7 +5,8 @@
 use tokometer_record::{Signal, Timing};
 
 use super::attribution::{Cause, Failed};
-use super::telling::{digits, first_to_end, of_requests, percent, seconds};
+use super::figures::{figure, percent, time};
+use super::telling::{first_to_end, of_requests};
 use super::{Evidence, Facts, Finding, Severity, Sureness};
 use crate::server::{Beside, Counted};
 use crate::summary::Ending;
@@ -80,15 +81,15 @@ fn requests(facts: &Facts<'_>) -> Option<Difference> {
     let evidence = vec![Evidence::new(format!(
         "requests with {}: {} by the server, {} by the client, between the same two readings",
         if of.timing == Timing::Ttft { "a first token" } else { "a whole output" },
-        digits(of.server),
-        digits(of.client)
+        figure(of.server),
+        figure(of.client)
     ))];
     Some(if of.server > of.client {
         Difference {
             what: format!(
                 "The server worked for others too: it counted {} requests where this client made {}.",
-                digits(of.server),
-                digits(of.client)
+                figure(of.server),
+                figure(of.client)
             ),
             sureness: Sureness::Likely,
             evidence,
@@ -99,8 +100,8 @@ fn requests(facts: &Facts<'_>) -> Option<Difference> {
         Difference {
             what: format!(
                 "The server's metrics are not of all that served this load: they count {} of its {} requests.",
-                digits(of.server),
-                digits(of.client)
+                figure(of.server),
+                figure(of.client)
             ),
             sureness: Sureness::Likely,
             evidence,
@@ -132,7 +133,7 @@ fn tokens(facts: &Facts<'_>) -> Option<Difference> {
         return None;
     }
     let estimated = facts.summary.tokens.estimated();
-    let counts = format!("{} by the server, {} by the client", digits(server), digits(client));
+    let counts = format!("{} by the server, {} by the client", figure(server), figure(client));
     Some(Difference {
         what: format!("Server and client count output tokens differently: {counts}."),
         sureness: Sureness::Certain,
@@ -163,9 +164,9 @@ fn first_tokens(facts: &Facts<'_>) -> Option<Difference> {
         Difference {
             what: format!(
                 "First tokens reach the client {} later than the server counts: TTFT is {} here and {} there.",
-                seconds(apart),
-                seconds(ttft.client),
-                seconds(ttft.server)
+                time(apart),
+                time(ttft.client),
+                time(ttft.server)
             ),
             sureness: Sureness::Certain,
             evidence,
@@ -176,8 +177,8 @@ fn first_tokens(facts: &Facts<'_>) -> Option<Difference> {
         Difference {
             what: format!(
                 "First tokens reach the client sooner than the server counts: TTFT is {} here and {} there.",
-                seconds(ttft.client),
-                seconds(ttft.server)
+                time(ttft.client),
+                time(ttft.server)
             ),
             sureness: Sureness::Possible,
             evidence,
@@ -194,9 +195,9 @@ fn side_by_side(beside: &Beside) -> Evidence {
     };
     Evidence::new(format!(
         "{name}: {} by the client, {} by the server ({} of it)",
-        seconds(beside.client),
-        seconds(beside.server),
-        percent(beside.client / beside.server, 1.0)
+        time(beside.client),
+        time(beside.server),
+        percent(beside.client / beside.server)
     ))
 }
 

@@ -8,10 +8,11 @@ use tokometer_record::{Record, Signal};
 
 use super::attribution::{Cause, Failed, is_of_a_proxy};
 use super::cap::Cap;
+use super::figures::figure;
 use super::refusals::{first_refusal, of_cap, served_well};
-use super::telling::{digits, first_to_end, of_requests};
+use super::telling::{first_to_end, of_requests};
 use super::timeouts::severity;
-use super::{Evidence, Facts, Finding, Severity, Sureness};
+use super::{Evidence, Facts, Finding, Sureness};
 use crate::concurrency::peak;
 use crate::run::flights;
 
@@ -74,7 +75,7 @@ fn counted_by_the_server(facts: &Facts<'_>) -> Option<Evidence> {
     let counted: f64 = known.iter().sum();
     Some(Evidence::new(format!(
         "the server counted {} requests of the {sent} that were sent",
-        digits(counted)
+        figure(counted)
     )))
 }
 
@@ -82,6 +83,7 @@ fn counted_by_the_server(facts: &Facts<'_>) -> Option<Evidence> {
 mod tests {
     use super::*;
     use crate::ServerSide;
+    use crate::diagnosis::Severity;
     use crate::diagnosis::failures::failures;
     use crate::diagnosis::refusals::server_refuses;
     use crate::diagnosis::testing::{finding, silent};

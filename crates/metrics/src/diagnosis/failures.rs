@@ -3,7 +3,8 @@
 use tokometer_record::{FailureKind, Record};
 
 use super::attribution::{Cause, Failed};
-use super::telling::{digits, first_to_end, in_flight, of_requests, percent, plural, quoted};
+use super::figures::{figure, percent, plural};
+use super::telling::{first_to_end, in_flight, of_requests, quoted};
 use super::timeouts::{FAILING, severity};
 use super::{Evidence, Facts, Finding, Severity, Sureness};
 use crate::FailureGroup;
@@ -104,27 +105,27 @@ pub(super) fn failures_begin(points: &[PointSummary]) -> Option<Finding> {
     let mut affected: Vec<usize> =
         above.iter().filter(|point| failing(point)).map(|point| point.point.index).collect();
     affected.sort_unstable();
-    let share = |point: &PointSummary| percent(failing_share(point), 1.0);
+    let share = |point: &PointSummary| percent(failing_share(point));
     Some(Finding {
         rule: "failures_begin",
         severity: Severity::Failing,
         sureness: if throughout { Sureness::Certain } else { Sureness::Likely },
         what: format!(
             "Requests begin to fail between {} and {} {unit}: {} fail at {}.",
-            digits(last.0),
-            digits(first.0),
+            figure(last.0),
+            figure(first.0),
             share(first.1),
-            digits(first.0)
+            figure(first.0)
         ),
         evidence: by_load
             .iter()
             .map(|(load, point)| {
-                Evidence::new(format!("{} {unit}: {} failed", digits(*load), share(point)))
+                Evidence::new(format!("{} {unit}: {} failed", figure(*load), share(point)))
             })
             .collect(),
         next: format!(
             "Hold the load at or below {} {unit} until the cause is removed, or try loads in between to find the limit.",
-            digits(last.0)
+            figure(last.0)
         ),
         points: affected,
     })
@@ -187,7 +188,7 @@ mod tests {
         let found = finding(failures, &log, ServerSide::default());
         assert_eq!(
             found.what,
-            "4 of 101 requests (3.96 %) failed, most often of this: HTTP 500 (3 requests)."
+            "4 of 101 requests (4 %) failed, most often of this: HTTP 500 (3 requests)."
         );
         assert_eq!(
             found.evidence[0].fact,

@@ -2,7 +2,9 @@
 //!
 //! Deliberately finds nothing: it selects, and it tells whether one thing goes with another.
 
-use tokometer_record::{Offset, Record};
+use std::time::Duration;
+
+use tokometer_record::{Offset, Phase, Record};
 
 use super::Facts;
 use crate::{Run, Unsteady};
@@ -28,6 +30,8 @@ pub(super) struct Met<'a> {
     pub(super) in_flight: f64,
     /// Of those, requests that still waited for their first output.
     pub(super) ahead: f64,
+    /// Whether no queue made it wait: nobody else was in flight before its first output, or one that started later had its own earlier.
+    pub(super) out_of_line: bool,
 }
 
 impl Met<'_> {
@@ -44,22 +48,34 @@ impl Met<'_> {
 
 /// Every success, in the order in which they started.
 pub(super) fn all<'a>(run: &Run<'a>) -> Vec<Met<'a>> {
-    let sorted = |moment: fn(&Record) -> Offset| {
+    let first = |record: &Record| record.first().unwrap_or(record.end);
+    let sorted = |moment: &dyn Fn(&Record) -> Offset| {
         let mut moments: Vec<Offset> = run.all.iter().map(|&record| moment(record)).collect();
         moments.sort_unstable();
         moments
     };
-    let firsts = sorted(|record| record.first().unwrap_or(record.end));
-    let ends = sorted(|record| record.end);
+    let (firsts, ends) = (sorted(&first), sorted(&|record| record.end));
+    let starts: Vec<Offset> = run.all.iter().map(|record| record.started).collect();
+    // For each request the earliest first output of it and of all that started later.
+    let mut earliest: Vec<Offset> = run.all.iter().map(|&record| first(record)).collect();
+    for index in (1..earliest.len()).rev() {
+        earliest[index - 1] = earliest[index - 1].min(earliest[index]);
+    }
     let before = |moments: &[Offset], at| moments.partition_point(|&moment| moment <= at);
-    let counts = |&(_, record): &(usize, &&Record)| {
-        record.phase == tokometer_record::Phase::Measured && record.succeeded()
+    let met = |(started, &record): (usize, &&'a Record)| {
+        let in_flight = started.saturating_sub(before(&ends, record.started));
+        let own = first(record);
+        let alone = in_flight == 0 && starts.get(started + 1).is_none_or(|&next| next >= own);
+        let later = earliest.get(before(&starts, record.started + AT_ONCE));
+        Met {
+            record,
+            in_flight: in_flight as f64,
+            ahead: started.saturating_sub(before(&firsts, record.started)) as f64,
+            out_of_line: alone || later.is_some_and(|&first| first + AT_ONCE < own),
+        }
     };
-    let met = |(started, &record): (usize, &&'a Record)| Met {
-        record,
-        in_flight: started.saturating_sub(before(&ends, record.started)) as f64,
-        ahead: started.saturating_sub(before(&firsts, record.started)) as f64,
-    };
+    let counts =
+        |(_, record): &(usize, &&Record)| record.phase == Phase::Measured && record.succeeded();
     run.all.iter().enumerate().filter(counts).map(met).collect()
 }
 
@@ -133,6 +149,9 @@ fn ranks(values: &[f64]) -> Vec<f64> {
 /// More requests than this say nothing new of how latencies are spread.
 pub(super) const MOST: usize = 20_000;
 
+/// What starts, or has its first output, within this time of another does so together with it: in which order is the network's doing.
+const AT_ONCE: Duration = Duration::from_millis(2);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,6 +170,20 @@ mod tests {
         let met: Vec<(f64, f64)> =
             all(&Run::of(&log)).iter().map(|met| (met.in_flight, met.ahead)).collect();
         assert_eq!(met, [(0.0, 0.0), (1.0, 1.0), (2.0, 2.0), (2.0, 1.0)]);
+    }
+
+    #[test]
+    fn who_is_overtaken_or_alone_waits_in_no_line() {
+        let log = point_log([
+            ok(0, 0, &[90]),
+            ok(1, 10, &[50]),
+            ok(2, 100, &[150]),
+            ok(3, 200, &[210, 300]),
+            ok(4, 250, &[310]),
+        ]);
+        // The first is overtaken by the second; the third is alone; the fourth too, until its first output; the fifth is not.
+        let out: Vec<bool> = all(&Run::of(&log)).iter().map(|met| met.out_of_line).collect();
+        assert_eq!(out, [true, false, true, true, false]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use tokometer_record::Signal;
 
-use super::telling::{digits, percent, setting};
+use super::figures::{figure, percent, setting};
 use super::{Evidence, Facts, Finding, Severity, Sureness};
 
 /// The server takes on more than its KV cache holds, and computes a good part of it twice.
@@ -20,8 +20,8 @@ pub(super) fn preemption_thrash(facts: &Facts<'_>) -> Option<Finding> {
         sureness: Sureness::Certain,
         what: format!(
             "The KV cache is too small for what runs: requests lost their place {} times in {} requests, and were computed anew.",
-            digits(preemptions),
-            digits(requests)
+            figure(preemptions),
+            figure(requests)
         ),
         evidence: evidence(facts, preemptions, requests),
         next: format!(
@@ -42,8 +42,8 @@ fn evidence(facts: &Facts<'_>, preemptions: f64, requests: f64) -> Vec<Evidence>
     let side = &facts.summary.side;
     let fact = format!(
         "preemptions: {}, {} for each request that ended",
-        digits(preemptions),
-        digits(preemptions / requests)
+        figure(preemptions),
+        figure(preemptions / requests)
     );
     let first = side.moments.iter().find(|moment| moment.preemptions > Some(0.0));
     let began = facts.summary.point.began;
@@ -57,14 +57,14 @@ fn evidence(facts: &Facts<'_>, preemptions: f64, requests: f64) -> Vec<Evidence>
     evidence.extend(side.level(Signal::KvUsage).map(|level| {
         let fact = format!(
             "KV cache: {} in use on average, {} at most",
-            percent(level.mean, 1.0),
-            percent(level.max, 1.0)
+            percent(level.mean),
+            percent(level.max)
         );
         Evidence::at(fact, level.max_at)
     }));
     evidence.extend(side.level(Signal::Waiting).filter(|level| level.max > 0.0).map(|level| {
         Evidence::at(
-            format!("waiting: {} on average, {} at most", digits(level.mean), digits(level.max)),
+            format!("waiting: {} on average, {} at most", figure(level.mean), figure(level.max)),
             level.max_at,
         )
     }));

@@ -3,14 +3,19 @@
 //! Deliberately does not reckon with latencies of the client where the server is silent: a TTFT that grows with the load may be waiting
 //! as well as a busy processor.
 
-use tokometer_record::{Offset, Signal, Timing};
+mod readings;
+mod steps;
 
+use tokometer_record::{Signal, Timing};
+
+use self::readings::{NEARLY, Queue, by_log, by_moments};
+use self::steps::{Steps, prompts_share};
 use super::attribution::{Cause, Failed};
+use super::figures::{figure, percent, setting, time};
 use super::preemption;
-use super::telling::{digits, percent, seconds, setting};
 use super::timeouts::FAILING;
 use super::{Evidence, Facts, Finding, Severity, Sureness};
-use crate::server::{Level, Moment};
+use crate::server::Level;
 
 /// Requests wait although the cache has room, with as many running as ever do.
 pub(super) fn queueing_by_max_num_seqs(facts: &Facts<'_>) -> Option<Finding> {
@@ -19,20 +24,26 @@ pub(super) fn queueing_by_max_num_seqs(facts: &Facts<'_>) -> Option<Finding> {
 
 fn by_places(facts: &Facts<'_>) -> Option<Finding> {
     let (queue, For::Places(sureness)) = waiting(facts)? else { return None };
-    let most = digits(queue.running_max);
+    let most = figure(queue.running_max);
+    let roomy = queue.kv.is_some() && !queue.is_nearly_out_of_room();
     let side = &facts.summary.side;
     Some(Finding {
         rule: "queueing_by_max_num_seqs",
         severity: Severity::Limiting,
         sureness,
         what: format!(
-            "Requests wait for one of {most} places: {} were waiting on average, with room in the KV cache.",
-            digits(queue.waiting_mean)
+            "Requests wait for one of {most} places: {} were waiting on average{}.",
+            figure(queue.waiting_mean),
+            queue
+                .kv
+                .map(|kv| format!(", with {} of the KV cache in use", percent(kv)))
+                .unwrap_or_default()
         ),
         evidence: queue.evidence(facts),
         next: format!(
-            "Raise {}, as the KV cache has room; if steps become too slow by that, add replicas or send fewer requests at once.",
-            setting(side, "--max-num-seqs", "--max-running-requests")
+            "Raise {}{}; if steps become too slow by that, add replicas or send fewer requests at once.",
+            setting(side, "--max-num-seqs", "--max-running-requests"),
+            if roomy { ", as the KV cache has room" } else { " if the KV cache has room" }
         ),
         points: vec![facts.summary.point.index],
     })
@@ -53,8 +64,8 @@ fn by_room(facts: &Facts<'_>) -> Option<Finding> {
         sureness: Sureness::Likely,
         what: format!(
             "Requests wait for room in the KV cache: {} were waiting on average, with {} of it in use.",
-            digits(queue.waiting_mean),
-            percent(queue.kv.unwrap_or_default(), 1.0)
+            figure(queue.waiting_mean),
+            percent(queue.kv.unwrap_or_default())
         ),
         evidence: queue.evidence(facts),
         next: format!(
@@ -75,24 +86,21 @@ pub(super) fn queueing_by_token_budget(facts: &Facts<'_>) -> Option<Finding> {
 }
 
 fn by_tokens(facts: &Facts<'_>) -> Option<Finding> {
-    let (queue, For::Tokens) = waiting(facts)? else { return None };
+    let (queue, For::Tokens(sureness)) = waiting(facts)? else { return None };
     let side = &facts.summary.side;
     let mut evidence = queue.evidence(facts);
     evidence.extend(step_tokens(facts));
     evidence.extend(prompts_share(facts).map(|share| {
-        Evidence::new(format!(
-            "{} of the tokens computed were those of prompts",
-            percent(share, 1.0)
-        ))
+        Evidence::new(format!("{} of the tokens computed were those of prompts", percent(share)))
     }));
     Some(Finding {
         rule: "queueing_by_token_budget",
         severity: Severity::Limiting,
-        sureness: Sureness::Likely,
+        sureness,
         what: format!(
-            "Requests wait for their prompts to be computed: {} were waiting on average, with places and KV cache to spare and full \
-             steps.",
-            digits(queue.waiting_mean)
+            "Requests wait for their prompts to be computed: {} were waiting on average, with room in the KV cache and fewer running than at \
+             other times.",
+            figure(queue.waiting_mean)
         ),
         evidence,
         next: format!(
@@ -115,8 +123,8 @@ fn by_anything(facts: &Facts<'_>) -> Option<Finding> {
         Some((queue, For::Unknown)) => {
             let what = format!(
                 "Requests wait on the server: {} on average, in {} of the readings.",
-                digits(queue.waiting_mean),
-                percent(queue.share, 1.0)
+                figure(queue.waiting_mean),
+                percent(queue.share)
             );
             let mut evidence = queue.evidence(facts);
             evidence.extend(step_tokens(facts));
@@ -152,44 +160,30 @@ fn is_told_elsewhere(facts: &Facts<'_>) -> bool {
     late.is_some_and(|late| late.len() as f64 >= FAILING * facts.summary.counts.tried() as f64)
 }
 
-/// A queue as readings show it.
-#[derive(Clone, Copy, Debug)]
-struct Queue {
-    /// The share of readings in which requests waited.
-    share: f64,
-    /// How many readings there were.
-    readings: usize,
-    /// Requests waiting, over the readings in which any did.
-    waiting_mean: f64,
-    /// The most.
-    waiting_max: f64,
-    /// When.
-    waiting_max_at: Offset,
-    /// Requests running, over the same readings.
-    running_mean: f64,
-    /// The most.
-    running_max: f64,
-    /// The share of those readings in which as many ran as ever did, or nearly.
-    at_most: f64,
-    /// The KV cache in use over those readings.
-    kv: Option<f64>,
-    /// The share of those readings in which it was full.
-    kv_full: f64,
-}
-
 /// For what requests wait.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum For {
     Places(Sureness),
     Room,
-    Tokens,
+    Tokens(Sureness),
     Unknown,
 }
 
 fn waiting(facts: &Facts<'_>) -> Option<(Queue, For)> {
     let queue = by_moments(facts).or_else(|| by_log(facts))?;
-    (queue.share >= MOSTLY && queue.readings >= LEAST_READINGS)
-        .then(|| (queue, what_for(facts, &queue)))
+    let told = queue.share >= MOSTLY && queue.readings >= LEAST_READINGS && lasts(facts, &queue);
+    told.then(|| (queue, what_for(facts, &queue)))
+}
+
+/// Whether requests wait for more than the next step to begin, as each request does that arrives during one.
+fn lasts(facts: &Facts<'_>, queue: &Queue) -> bool {
+    let side = &facts.summary.side;
+    match (side.timing(Timing::Queue), side.timing(Timing::Itl)) {
+        (Some(waited), Some(step)) if waited.count > 0.0 && step.count > 0.0 => {
+            waited.mean >= WAITED_STEPS * step.mean
+        }
+        _ => queue.waiting_mean >= OF_RUNNING * queue.running_mean,
+    }
 }
 
 fn what_for(facts: &Facts<'_>, queue: &Queue) -> For {
@@ -202,82 +196,29 @@ fn what_for(facts: &Facts<'_>, queue: &Queue) -> For {
     if queue.kv_full >= MOSTLY {
         return For::Room;
     }
+    let steps = Steps::of(facts);
+    let nearly_full = queue.is_nearly_out_of_room();
     if let Some(allowed) = side.level(Signal::MaxRunning).map(|level| level.max) {
-        if queue.running_mean >= NEARLY * allowed {
-            return For::Places(Sureness::Certain);
-        }
-        return if steps_are_full(facts) { For::Tokens } else { For::Unknown };
+        return match steps {
+            _ if queue.running_mean >= NEARLY * allowed => For::Places(Sureness::Certain),
+            _ if nearly_full => For::Room,
+            Steps::Full | Steps::FullAndSmall => For::Tokens(Sureness::Likely),
+            Steps::Uneven if queue.kv.is_some() => For::Tokens(Sureness::Possible),
+            _ => For::Unknown,
+        };
     }
-    match (queue.at_most >= PINNED, steps_are_full(facts)) {
-        (true, false) if queue.kv.is_some() => For::Places(Sureness::Likely),
-        (true, false) => For::Places(Sureness::Possible),
-        (false, true) => For::Tokens,
+    let likely = if queue.kv.is_some() { Sureness::Likely } else { Sureness::Possible };
+    match (queue.at_most >= PINNED, steps) {
+        (false, _) if nearly_full => For::Room,
+        (true, _) if nearly_full => For::Unknown,
+        (true, Steps::OfOutputs | Steps::Uneven | Steps::FullAndSmall) => For::Places(likely),
+        (true, Steps::Untold) => For::Places(Sureness::Possible),
+        (true, Steps::OfPrompts) if queue.is_constant() => For::Places(Sureness::Possible),
+        (false, Steps::Full | Steps::FullAndSmall) => For::Tokens(Sureness::Likely),
+        // There are places, and there is room: what is left are tokens, however many the steps have.
+        (false, Steps::Uneven) if queue.kv.is_some() => For::Tokens(Sureness::Possible),
         _ => For::Unknown,
     }
-}
-
-/// By the readings of metrics while the load was on.
-fn by_moments(facts: &Facts<'_>) -> Option<Queue> {
-    let (from, to) = facts.run.window().span()?;
-    let began = facts.summary.point.began;
-    let at = |moment: &Moment| began + std::time::Duration::from_secs_f64(moment.at.max(0.0));
-    let moments: Vec<&Moment> = facts
-        .summary
-        .side
-        .moments
-        .iter()
-        .filter(|moment| moment.waiting.is_some() && from <= at(moment) && at(moment) <= to)
-        .collect();
-    let queued: Vec<&Moment> =
-        moments.iter().copied().filter(|moment| moment.waiting > Some(0.0)).collect();
-    let longest =
-        queued.iter().copied().reduce(|a, b| if b.waiting > a.waiting { b } else { a })?;
-    let mean = |of: fn(&Moment) -> Option<f64>| {
-        let values: Vec<f64> = queued.iter().filter_map(|moment| of(moment)).collect();
-        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-    };
-    let running_max = moments.iter().filter_map(|moment| moment.running).fold(0.0, f64::max);
-    let share = |holds: &dyn Fn(&Moment) -> bool| {
-        queued.iter().filter(|moment| holds(moment)).count() as f64 / queued.len() as f64
-    };
-    Some(Queue {
-        share: queued.len() as f64 / moments.len() as f64,
-        readings: moments.len(),
-        waiting_mean: mean(|moment| moment.waiting)?,
-        waiting_max: longest.waiting?,
-        waiting_max_at: at(longest),
-        running_mean: mean(|moment| moment.running).unwrap_or(0.0),
-        running_max,
-        at_most: share(&|moment| moment.running >= Some(nearly(running_max))),
-        kv: mean(|moment| moment.kv_usage),
-        kv_full: share(&|moment| moment.kv_usage >= Some(FULL)),
-    })
-}
-
-/// By the lines of a log, of which only means and maxima are kept.
-fn by_log(facts: &Facts<'_>) -> Option<Queue> {
-    let levels = &facts.summary.side.log.as_ref()?.levels;
-    let waiting: &Level = levels.get(&Signal::Waiting)?;
-    let running = levels.get(&Signal::Running).copied().unwrap_or_default();
-    let kv = levels.get(&Signal::KvUsage).map(|level| level.mean);
-    let all_or_nothing = |holds: bool| f64::from(u8::from(holds));
-    Some(Queue {
-        share: waiting.above_zero,
-        readings: waiting.readings,
-        waiting_mean: waiting.mean,
-        waiting_max: waiting.max,
-        waiting_max_at: waiting.max_at,
-        running_mean: running.mean,
-        running_max: running.max,
-        at_most: all_or_nothing(running.mean >= nearly(running.max)),
-        kv,
-        kv_full: all_or_nothing(kv >= Some(FULL)),
-    })
-}
-
-/// A count that is no different from this one: requests that end together leave places empty for a moment.
-fn nearly(most: f64) -> f64 {
-    (NEARLY * most).min(most - 1.0).max(0.0)
 }
 
 impl Queue {
@@ -286,22 +227,22 @@ impl Queue {
             Evidence::at(
                 format!(
                     "waiting: {} on average while any did, {} at most, some in {} of {} readings",
-                    digits(self.waiting_mean),
-                    digits(self.waiting_max),
-                    percent(self.share, 1.0),
+                    figure(self.waiting_mean),
+                    figure(self.waiting_max),
+                    percent(self.share),
                     self.readings
                 ),
                 self.waiting_max_at,
             ),
             Evidence::new(format!(
                 "running meanwhile: {} on average; {} at most at any time, which it was in {} of these readings",
-                digits(self.running_mean),
-                digits(self.running_max),
-                percent(self.at_most, 1.0)
+                figure(self.running_mean),
+                figure(self.running_max),
+                percent(self.at_most)
             )),
         ];
         evidence.extend(self.kv.map(|kv| {
-            Evidence::new(format!("KV cache meanwhile: {} in use on average", percent(kv, 1.0)))
+            Evidence::new(format!("KV cache meanwhile: {} in use on average", percent(kv)))
         }));
         evidence.extend(queue_time(facts));
         evidence
@@ -313,10 +254,10 @@ fn queue_time(facts: &Facts<'_>) -> Option<Evidence> {
     let queue = side.timing(Timing::Queue)?;
     let of = side
         .timing(Timing::Ttft)
-        .map(|ttft| format!(", of {} to the first token", seconds(ttft.mean)));
+        .map(|ttft| format!(", of {} to the first token", time(ttft.mean)));
     Some(Evidence::new(format!(
         "time in the queue, by the server: {} on average{}",
-        seconds(queue.mean),
+        time(queue.mean),
         of.unwrap_or_default()
     )))
 }
@@ -334,8 +275,8 @@ fn by_queue_time(facts: &Facts<'_>) -> Option<(String, Vec<Evidence>)> {
     (long && queue.count >= LEAST_WAITED).then(|| {
         let what = format!(
             "Requests wait on the server: {} of the {} to a first token is spent in its queue.",
-            seconds(queue.mean),
-            seconds(ttft.mean)
+            time(queue.mean),
+            time(ttft.mean)
         );
         (what, queue_time(facts).into_iter().collect())
     })
@@ -349,32 +290,15 @@ fn by_moments_at_all(facts: &Facts<'_>) -> bool {
         || side.log.as_ref().is_some_and(|log| told(log.levels.get(&Signal::Waiting)))
 }
 
-/// Whether steps have as many tokens as they ever have, mostly those of prompts. A server counts a prompt in the step that completes it,
-/// so that a full step counts between none and two full ones.
-fn steps_are_full(facts: &Facts<'_>) -> bool {
-    let tokens = facts.summary.side.timing(Timing::StepTokens);
-    let full = tokens.and_then(|tokens| Some(tokens.mean >= FULL_STEP * tokens.p99?.0));
-    full == Some(true) && prompts_share(facts).is_some_and(|share| share >= 0.5)
-}
-
-/// The share of prompts' tokens, without cached ones, in all that were computed.
-fn prompts_share(facts: &Facts<'_>) -> Option<f64> {
-    let side = &facts.summary.side;
-    let cached = side.growth(Signal::CachedPromptTokens).unwrap_or(0.0);
-    let prompts = side.growth(Signal::PromptTokens)? - cached;
-    let all = prompts + side.growth(Signal::GenerationTokens)?;
-    (all > 0.0).then(|| prompts / all)
-}
-
 fn step_tokens(facts: &Facts<'_>) -> Option<Evidence> {
     let tokens = facts.summary.side.timing(Timing::StepTokens)?;
     let most = tokens.p99.map(|(low, high)| match high.is_finite() {
-        true => format!(", {} to {} in the fullest (p99)", digits(low), digits(high)),
-        false => format!(", more than {} in the fullest (p99)", digits(low)),
+        true => format!(", {} to {} in the fullest (p99)", figure(low), figure(high)),
+        false => format!(", more than {} in the fullest (p99)", figure(low)),
     });
     Some(Evidence::new(format!(
         "tokens of a step: {} on average{}",
-        digits(tokens.mean),
+        figure(tokens.mean),
         most.unwrap_or_default()
     )))
 }
@@ -385,17 +309,8 @@ const MOSTLY: f64 = 0.5;
 /// Fewer readings than this tell nothing of most of the time.
 const LEAST_READINGS: usize = 5;
 
-/// From here on vLLM's cache is as good as full: it admits a request only if its whole prompt has room, and a prompt takes some per cent.
-const FULL: f64 = 0.9;
-
-/// As many as ever run, give or take those that ended in the step that was read.
-const NEARLY: f64 = 0.95;
-
 /// As many as ever ran in four of five readings: a limit on their number. Other limits let it go up and down with their lengths.
 const PINNED: f64 = 0.8;
-
-/// The mean step has at least half of the least that the fullest has: vLLM's buckets are a factor of two apart.
-const FULL_STEP: f64 = 0.5;
 
 /// A queue that takes half of the time to a first token is what users wait for …
 const WAITED_OF_TTFT: f64 = 0.5;
@@ -416,7 +331,7 @@ mod tests {
     use super::*;
     use crate::ServerSide;
     use crate::diagnosis::testing::{finding, second, silent};
-    use crate::server::{LogSide, Spread};
+    use crate::server::{LogSide, Moment, Spread};
     use crate::summary::testing::{ok, point_log};
     use tokometer_record::PointLog;
 
@@ -468,11 +383,14 @@ mod tests {
         let found = finding(queueing_by_max_num_seqs, &ten_seconds(), side.clone());
         assert_eq!(
             found.what,
-            "Requests wait for one of 64 places: 136 were waiting on average, with room in the KV cache."
+            "Requests wait for one of 64 places: 136 were waiting on average, with 30 % of the KV cache in use."
         );
         assert!(found.next.starts_with("Raise --max-num-seqs,"), "{}", found.next);
-        assert_eq!(found.sureness, Sureness::Likely);
         assert_eq!(found.evidence[0].at, Some(second(0.0)));
+        assert_eq!(found.sureness, Sureness::Possible);
+        let of_outputs = steps(side.clone(), 70.0, (64.0, 128.0), 900.0);
+        let found = finding(queueing_by_max_num_seqs, &ten_seconds(), of_outputs);
+        assert_eq!(found.sureness, Sureness::Likely);
         assert_eq!(rules(&side), ["queueing_by_max_num_seqs"]);
     }
 
@@ -494,8 +412,10 @@ mod tests {
         let found = finding(queueing_by_kv_space, &ten_seconds(), side.clone());
         assert!(found.what.contains("93 % of it in use"), "{}", found.what);
         assert_eq!(rules(&side), ["queueing_by_kv_space"]);
-        let nearly = readings(|n| (20.0 + (n % 5) as f64, 100.0, 0.89));
-        assert_eq!(rules(&nearly), ["queueing"]);
+        let nearly = readings(|n| (20.0 + (n % 5) as f64, 100.0, if n == 3 { 0.92 } else { 0.75 }));
+        assert_eq!(rules(&nearly), ["queueing_by_kv_space"]);
+        let roomy = readings(|n| (20.0 + (n % 5) as f64, 100.0, 0.89));
+        assert_eq!(rules(&roomy), ["queueing"]);
     }
 
     #[test]
@@ -514,14 +434,29 @@ mod tests {
         assert!(found.next.contains("--max-num-batched-tokens"), "{}", found.next);
         assert_eq!(rules(&full), ["queueing_by_token_budget"]);
         let at_times = steps(side.clone(), 120.0, (256.0, 512.0), 10_000.0);
-        assert_eq!(rules(&at_times), ["queueing"]);
+        let found = finding(queueing_by_token_budget, &ten_seconds(), at_times);
+        assert_eq!(found.sureness, Sureness::Possible);
         let of_outputs = steps(side, 250.0, (256.0, 512.0), 900.0);
         assert_eq!(rules(&of_outputs), ["queueing"]);
     }
 
     #[test]
     fn a_constant_number_with_full_steps_leaves_both_open() {
-        let side = steps(readings(|_| (11.0, 50.0, 0.3)), 250.0, (256.0, 512.0), 10_000.0);
+        let constant = |mean: f64, p99| steps(readings(|_| (11.0, 50.0, 0.3)), mean, p99, 10_000.0);
+        assert_eq!(rules(&constant(2_000.0, (2_048.0, 4_096.0))), ["queueing"]);
+        assert_eq!(rules(&constant(500.0, (2_048.0, 4_096.0))), ["queueing_by_max_num_seqs"]);
+        // Steps as small as these are full only where somebody made them so.
+        assert_eq!(rules(&constant(250.0, (256.0, 512.0))), ["queueing_by_max_num_seqs"]);
+        // Prompts that are longer than a step count as a whole in their last one.
+        let mut in_parts = constant(2_000.0, (8_192.0, 16_384.0));
+        let spread = Spread { count: 100.0, mean: 9_000.0, p50: None, p99: None };
+        in_parts.timings.insert(Timing::PromptLength, spread);
+        assert_eq!(rules(&in_parts), ["queueing"]);
+    }
+
+    #[test]
+    fn a_constant_number_with_a_cache_that_is_full_at_times_leaves_both_open() {
+        let side = readings(|n| (11.0, 50.0, if n == 3 { 0.95 } else { 0.8 }));
         assert_eq!(rules(&side), ["queueing"]);
     }
 

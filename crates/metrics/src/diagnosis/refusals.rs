@@ -8,11 +8,10 @@ use tokometer_record::{FailureKind, Record, Signal};
 
 use super::attribution::{Cause, Failed};
 use super::cap::Cap;
-use super::telling::{
-    digits, first_to_end, in_flight, of_requests, percent, plural, quoted, seconds,
-};
+use super::figures::{figure, percent, plural, time};
+use super::telling::{first_to_end, in_flight, of_requests, quoted};
 use super::timeouts::severity;
-use super::{Evidence, Facts, Finding, Severity, Sureness};
+use super::{Evidence, Facts, Finding, Sureness};
 use crate::catalog::{E2E, TTFT};
 
 /// The service answers that it has too much to do.
@@ -36,7 +35,7 @@ pub(super) fn server_refuses(facts: &Facts<'_>) -> Option<Finding> {
     evidence.extend(by_counter.map(|rejected| {
         Evidence::new(format!(
             "the server counted {} requests refused at its door",
-            digits(rejected)
+            figure(rejected)
         ))
     }));
     evidence.extend(served_well(facts));
@@ -87,9 +86,9 @@ pub(super) fn first_refusal(facts: &Facts<'_>, first: &Record) -> Evidence {
 pub(super) fn of_cap(cap: Cap, turned_away: &str) -> Evidence {
     Evidence::new(format!(
         "{} of the requests that were {turned_away} found {} or more others let in, and {} of those that were let in did",
-        percent(cap.of_refused, 1.0),
+        percent(cap.of_refused),
         cap.places,
-        percent(cap.of_accepted, 1.0)
+        percent(cap.of_accepted)
     ))
 }
 
@@ -98,15 +97,15 @@ pub(super) fn served_well(facts: &Facts<'_>) -> Option<Evidence> {
     let summary = facts.summary;
     let e2e = summary.mean(&E2E)?;
     let served = plural(summary.counts.succeeded, "request", "requests");
-    let ttft =
-        summary.mean(&TTFT).map(|ttft| format!(", TTFT {}", seconds(ttft))).unwrap_or_default();
-    Some(Evidence::new(format!("{served} succeeded: {} on average{ttft}", seconds(e2e))))
+    let ttft = summary.mean(&TTFT).map(|ttft| format!(", TTFT {}", time(ttft))).unwrap_or_default();
+    Some(Evidence::new(format!("{served} succeeded: {} on average{ttft}", time(e2e))))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::ServerSide;
+    use crate::diagnosis::Severity;
     use crate::diagnosis::failures::failures;
     use crate::diagnosis::testing::{finding, silent};
     use crate::summary::testing::{failed, ms, ok, point_log};

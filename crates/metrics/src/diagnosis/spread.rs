@@ -2,7 +2,9 @@
 //!
 //! Only requests of the steady part are looked at. What goes with the length of prompts or outputs, with the requests ahead or in
 //! flight, with cached tokens or with time is explained, and silent here: lengths are what was asked for, and queueing is another
-//! rule's. Deliberately no test of normality: no latency is normal, and nobody is misled by that.
+//! rule's. A queue may not show in the requests ahead, where many start at once and their order is not known: but nobody who started
+//! later gets a first token before the slow ones of a queue. Deliberately no test of normality: no latency is normal, and nobody is
+//! misled by that.
 
 use tokometer_record::Signal;
 
@@ -31,7 +33,7 @@ pub(super) fn bimodal_latencies(facts: &Facts<'_>) -> Option<Finding> {
         )
     };
     let mut evidence: Vec<Evidence> = found.iter().map(told).map(Evidence::new).collect();
-    evidence.push(Evidence::new(sample.unexplained()));
+    evidence.push(Evidence::new(sample.unexplained(worst.border)));
     Some(Finding {
         rule: "bimodal_latencies",
         severity: Severity::Misleading,
@@ -85,7 +87,7 @@ pub(super) fn noisy_latencies(facts: &Facts<'_>) -> Option<Finding> {
                 time(noise.tenths.0),
                 time(noise.tenths.1)
             )),
-            Evidence::new(sample.unexplained()),
+            Evidence::new(sample.unexplained(noise.slowest)),
         ],
         next: "Look for other work on the server's GPUs and hosts, limits of power and heat, and the network; and repeat the run \
                before its means are compared with another's."
@@ -134,7 +136,7 @@ impl Latencies<'_> {
         values
     }
 
-    /// For each [`EXPLANATIONS`] that is known of requests, what `of` makes of the pairs of it and the latency.
+    /// For each of [`EXPLANATIONS`] that is known of requests, what `of` makes of the pairs of it and the latency.
     fn each_explanation(&self, of: impl Fn(&[(f64, f64)]) -> Option<f64>) -> Vec<f64> {
         let pairs = |explanation: &Explanation| -> Vec<(f64, f64)> {
             let pair = |(met, value): &(Met<'_>, f64)| Some((explanation.of(met)?, *value));
@@ -151,12 +153,36 @@ impl Latencies<'_> {
         if self.knows_prompts() { Sureness::Likely } else { Sureness::Possible }
     }
 
-    fn unexplained(&self) -> String {
+    /// What was looked at in vain, and how many of those slower than this were in no line.
+    fn unexplained(&self, border: f64) -> String {
         let lengths = match self.knows_prompts() {
             true => "neither lengths",
             false => "lengths of prompts are not known; neither those of outputs",
         };
-        format!("{lengths}, nor requests ahead or in flight, nor time go with it")
+        let share = self.out_of_line(border).filter(|_| self.waits());
+        let line = share.map_or_else(String::new, |share| {
+            format!("; {} of the slow ones were alone, or overtaken by later ones", percent(share))
+        });
+        format!("{lengths}, nor requests ahead or in flight, nor time go with it{line}")
+    }
+
+    /// Whether it contains the wait for a place.
+    fn waits(&self) -> bool {
+        self.metric.key != TPOT.key
+    }
+
+    /// Of those slower than this, the share for which no queue made them wait.
+    fn out_of_line(&self, border: f64) -> Option<f64> {
+        let slow = self.values.iter().filter(|(_, value)| *value > border);
+        let (all, out) = slow.fold((0_u64, 0_u64), |(all, out), (met, _)| {
+            (all + 1, out + u64::from(met.out_of_line))
+        });
+        (all > 0).then(|| out as f64 / all as f64)
+    }
+
+    /// Whether those slower than this may all have waited in one line.
+    fn may_queue(&self, border: f64) -> bool {
+        self.waits() && self.out_of_line(border).is_none_or(|share| share < OUT_OF_LINE)
     }
 }
 
@@ -198,6 +224,8 @@ struct Modes {
     slow: f64,
     /// Which share the slow ones are.
     slow_share: f64,
+    /// What lies between them.
+    border: f64,
 }
 
 impl Modes {
@@ -206,42 +234,48 @@ impl Modes {
     }
 }
 
-/// The modes of latencies: by the split of their logarithms that leaves the least variance within its halves (Fisher 1958; Otsu 1979),
-/// if there is a valley between those. Any values can be split, a uniform spread too: but around its middle as many lie as around the
-/// medians of its halves, and of a spread with one mode there are more. `None` also where something explains them.
+/// The modes of latencies, where nothing explains which of them a request is in.
 fn modes(sample: &Latencies<'_>) -> Option<Modes> {
-    let sorted = sample.sorted();
-    if sorted.len() < MODES_NEED || sorted.first().is_none_or(|&least| least <= 0.0) {
-        return None;
-    }
-    let logs: Vec<f64> = sorted.iter().map(|value| value.ln()).collect();
-    let (fast, slow) = logs.split_at(split(&logs)?);
-    let (low, high) = (linear(fast, Percentile::P50)?, linear(slow, Percentile::P50)?);
-    let around = |centre: f64| {
-        let reach = (high - low) / 6.0;
-        logs.partition_point(|&log| log <= centre + reach)
-            - logs.partition_point(|&log| log < centre - reach)
-    };
-    let valley = around(f64::midpoint(low, high)) as f64;
-    let peak = around(low).min(around(high)) as f64;
-    let modes = Modes {
-        fast: low.exp(),
-        slow: high.exp(),
-        slow_share: slow.len() as f64 / logs.len() as f64,
-    };
-    let apart = modes.times() >= APART && modes.slow - modes.fast >= LEAST;
-    let both = modes.slow_share.min(1.0 - modes.slow_share) >= LEAST_SHARE;
-    let deep = peak >= LEAST_PEAK && valley <= VALLEY * peak;
-    let border = f64::midpoint(fast.last()?.exp(), slow.first()?.exp());
+    let modes = Modes::of(&sample.sorted())?;
     let tells = |pairs: &[(f64, f64)]| {
         let of = |slow: bool| {
-            let these = pairs.iter().filter(|&&(_, value)| (value > border) == slow);
+            let these = pairs.iter().filter(|&&(_, value)| (value > modes.border) == slow);
             these.map(|&(explanation, _)| explanation).collect::<Vec<f64>>()
         };
         Some((latencies::above(&of(false), &of(true))? - 0.5).abs())
     };
-    let found = apart && both && deep;
-    (found && sample.each_explanation(tells).iter().all(|&told| told < TELLING)).then_some(modes)
+    let explained = sample.each_explanation(tells).iter().any(|&told| told >= TELLING);
+    (!explained && !sample.may_queue(modes.border)).then_some(modes)
+}
+
+impl Modes {
+    /// By the split of their logarithms that leaves the least variance within its halves (Fisher 1958; Otsu 1979), if there is a valley
+    /// between those. Any values can be split, a uniform spread too: but around its middle as many lie as around the medians of its
+    /// halves, and of a spread with one mode there are more.
+    fn of(sorted: &[f64]) -> Option<Self> {
+        if sorted.len() < MODES_NEED || sorted.first().is_none_or(|&least| least <= 0.0) {
+            return None;
+        }
+        let logs: Vec<f64> = sorted.iter().map(|value| value.ln()).collect();
+        let (fast, slow) = logs.split_at(split(&logs)?);
+        let (low, high) = (linear(fast, Percentile::P50)?, linear(slow, Percentile::P50)?);
+        let around = |centre: f64| {
+            let reach = (high - low) / 6.0;
+            let to = logs.partition_point(|&log| log <= centre + reach);
+            (to - logs.partition_point(|&log| log < centre - reach)) as f64
+        };
+        let (valley, peak) = (around(f64::midpoint(low, high)), around(low).min(around(high)));
+        let modes = Self {
+            fast: low.exp(),
+            slow: high.exp(),
+            slow_share: slow.len() as f64 / logs.len() as f64,
+            border: f64::midpoint(fast.last()?.exp(), slow.first()?.exp()),
+        };
+        let apart = modes.times() >= APART && modes.slow - modes.fast >= LEAST;
+        let both = modes.slow_share.min(1.0 - modes.slow_share) >= LEAST_SHARE;
+        let deep = peak >= LEAST_PEAK && valley <= VALLEY * peak;
+        (apart && both && deep).then_some(modes)
+    }
 }
 
 /// Where to split ascending values so that the variance between the halves is greatest: how many are in the first. `None` if all are equal.
@@ -265,6 +299,8 @@ struct Noise {
     low: f64,
     median: f64,
     high: f64,
+    /// The 90th percentile: what is above it is looked at for a queue.
+    slowest: f64,
     /// By how many times it is wider than it may be.
     excess: f64,
     /// The least and the greatest of the means of its tenths.
@@ -287,7 +323,9 @@ impl Noise {
         }
         let squared = |pairs: &[(f64, f64)]| latencies::correlation(pairs).map(|rho| rho * rho);
         let explained: f64 = sample.each_explanation(squared).iter().sum();
-        if explained >= EXPLAINED {
+        // Two modes that something explains are no noise either, and nor is a line of which nobody knows the order.
+        let slowest = at(Percentile::P90)?;
+        if explained >= EXPLAINED || Modes::of(&sorted).is_some() || sample.may_queue(slowest) {
             return None;
         }
         let tenth = sample.values.len().div_ceil(10);
@@ -297,7 +335,7 @@ impl Noise {
             .map(|tenth| tenth.iter().map(|&(_, value)| value).sum::<f64>() / tenth.len() as f64);
         let tenths =
             means.fold((f64::INFINITY, 0.0_f64), |of, mean| (of.0.min(mean), of.1.max(mean)));
-        Some(Self { low, median, high, excess, tenths })
+        Some(Self { low, median, high, slowest, excess, tenths })
     }
 }
 
@@ -330,6 +368,9 @@ pub(super) const MODES_NEED: usize = 60;
 /// Something tells the modes apart if in three of four pairs of a slow and a fast request it is greater (or less) of the slow one: by
 /// chance it is in two.
 pub(super) const TELLING: f64 = 0.25;
+
+/// At least this share of the slow ones were alone or overtaken by later ones: in one line that first come are served first in, nobody is.
+const OUT_OF_LINE: f64 = 0.25;
 
 /// From so many medians between p5 and p95 on, latencies are noisy. Of a uniform spread from nothing on it is 1.8, of a log-normal one
 /// whose deviation is its mean 3.6.
@@ -445,6 +486,27 @@ mod tests {
         let mut log = point_log(records);
         log.point.concurrency = Some(10);
         assert_eq!(rules(&log), [""; 0]);
+    }
+
+    #[test]
+    fn modes_of_many_who_start_at_once_may_be_a_queue_in_an_order_that_nobody_knows() {
+        // As above, but which of ten are first differs each time; then the same with the next ten already there while they wait.
+        let records = |every: u64| -> Vec<Record> {
+            (0..300)
+                .map(|i| {
+                    let from = i / 10 * every;
+                    let ttft = if (i * 7 + i / 10) % 10 < 5 { 20 } else { 60 };
+                    ok(i, from, &[from + ttft, from + ttft + 20])
+                })
+                .collect()
+        };
+        let rules_of = |every| {
+            let mut log = point_log(records(every));
+            log.point.concurrency = Some(10);
+            rules(&log)
+        };
+        assert_eq!(rules_of(100), [""; 0]);
+        assert_eq!(rules_of(30), ["bimodal_latencies"]);
     }
 
     #[test]

@@ -1,55 +1,16 @@
-//! How findings tell figures: in units that people read, and no finer than is of use; and what several rules tell in the same words.
+//! What several rules tell in the same words: shares of the requests, foreign words, and what was in flight.
 //!
-//! Deliberately knows no rule: what a figure means is said where it is used.
+//! Deliberately knows no rule, and no units: those are in `figures`.
 
 use tokometer_record::{Offset, Record};
 
-use crate::{Run, ServerSide};
-
-/// A length of time: `1.25 s`, `45 ms`.
-pub(super) fn seconds(length: f64) -> String {
-    let (value, unit) = if length < 1.0 { (length * 1e3, "ms") } else { (length, "s") };
-    format!("{} {unit}", digits(value))
-}
-
-/// A part of a whole: `75 %`. What is not all is never told as 100 %.
-pub(super) fn percent(part: f64, whole: f64) -> String {
-    let share = 100.0 * part / whole;
-    let shown = if part < whole { share.min(99.99) } else { share };
-    if 99.0 < shown && shown < 100.0 {
-        return format!("{} %", trimmed(format!("{:.2}", (shown * 100.0).floor() / 100.0)));
-    }
-    format!("{} %", digits(shown))
-}
-
-/// A figure that need not be whole: `151`, `3.4`.
-pub(super) fn digits(value: f64) -> String {
-    match value.abs() {
-        size if size >= 100.0 => format!("{value:.0}"),
-        size if size >= 10.0 => trimmed(format!("{value:.1}")),
-        _ => trimmed(format!("{value:.2}")),
-    }
-}
+use super::figures::{count, percent, plural};
+use crate::Run;
 
 /// A part of the requests: `300 of 400 requests (75 %)`.
 pub(super) fn of_requests(part: usize, whole: u64) -> String {
-    let share = percent(part as f64, whole.max(1) as f64);
-    format!("{part} of {} ({share})", plural(whole, "request", "requests"))
-}
-
-/// One or the other form of a word: `1 request`, `2 requests`.
-pub(super) fn plural(number: u64, one: &str, several: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { several })
-}
-
-/// What a setting is called on the server that was heard; vLLM's name, said to be that, where it is neither of the two.
-pub(super) fn setting(side: &ServerSide, vllm: &str, sglang: &str) -> String {
-    let heard = |name: &str| side.servers.iter().any(|server| server == name);
-    match (heard("vllm"), heard("sglang")) {
-        (true, _) => vllm.to_owned(),
-        (false, true) => sglang.to_owned(),
-        (false, false) => format!("vLLM: {vllm}"),
-    }
+    let share = percent(part as f64 / whole.max(1) as f64);
+    format!("{} of {} ({share})", count(part as u64), plural(whole, "request", "requests"))
 }
 
 /// So many requests: `1 request`, `2 requests`.
@@ -89,34 +50,12 @@ pub(super) fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     sorted.get(sorted.len().checked_sub(1)? / 2).copied()
 }
 
-fn trimmed(number: String) -> String {
-    if number.contains('.') {
-        number.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        number
-    }
-}
-
 /// How many characters of foreign words a finding repeats.
 const LONGEST_WORDS: usize = 120;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn figures_are_as_fine_as_they_need_be() {
-        let told = [0.0004, 0.045, 0.9, 2.0, 12.34, 600.0].map(seconds);
-        assert_eq!(told, ["0.4 ms", "45 ms", "900 ms", "2 s", "12.3 s", "600 s"]);
-        assert_eq!([0.0, 3.456, 15.04, 151.4].map(digits), ["0", "3.46", "15", "151"]);
-    }
-
-    #[test]
-    fn what_is_not_all_is_not_a_hundred_per_cent() {
-        assert_eq!(percent(3.0, 4.0), "75 %");
-        assert_eq!(percent(99_999.0, 100_000.0), "99.99 %");
-        assert_eq!(percent(5.0, 5.0), "100 %");
-    }
 
     #[test]
     fn a_part_is_told_with_its_share() {

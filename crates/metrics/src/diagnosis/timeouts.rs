@@ -8,10 +8,9 @@ use std::collections::BTreeMap;
 use tokometer_record::{FailureKind, Offset, Record, Signal, TimeoutPhase};
 
 use super::attribution::{Cause, Failed};
+use super::figures::{figure, percent, time};
 use super::queueing;
-use super::telling::{
-    digits, first_to_end, in_flight, median, of_requests, percent, quoted, requests, seconds,
-};
+use super::telling::{first_to_end, in_flight, median, of_requests, quoted, requests};
 use super::{Evidence, Facts, Finding, Severity, Sureness};
 use crate::catalog::E2E;
 
@@ -24,13 +23,12 @@ pub(super) fn client_timeouts(facts: &Facts<'_>) -> Option<Finding> {
     let (phase, limit) = leading(&phases)?;
     let signs = signs_of_work(facts, &late, first);
     let (what, sureness) = if signs.is_empty() {
-        let what =
-            format!("Nothing answered {told} within the client's limit of {}.", seconds(limit));
+        let what = format!("Nothing answered {told} within the client's limit of {}.", time(limit));
         (what, Sureness::Likely)
     } else {
         let what = format!(
             "The client gave up {told} at its own limit of {}, with the server still at work.",
-            seconds(limit)
+            time(limit)
         );
         (what, Sureness::Certain)
     };
@@ -38,7 +36,7 @@ pub(super) fn client_timeouts(facts: &Facts<'_>) -> Option<Finding> {
         .iter()
         .map(|(phase, (count, limit))| {
             let name = FailureKind::Timeout(*phase);
-            Evidence::new(format!("{name}: {}, after {}", requests(*count), seconds(*limit)))
+            Evidence::new(format!("{name}: {}, after {}", requests(*count), time(*limit)))
         })
         .collect();
     let flying = in_flight(facts.run, first.started);
@@ -100,7 +98,7 @@ fn signs_of_work(facts: &Facts<'_>, late: &[&Record], first: &Record) -> Vec<Evi
     let mut signs = Vec::new();
     let begun = late.iter().filter(|record| !record.chunks.is_empty()).count();
     if begun > 0 {
-        let share = percent(begun as f64 / late.len() as f64, 1.0);
+        let share = percent(begun as f64 / late.len() as f64);
         signs.push(Evidence::new(format!("{begun} of them ({share}) had begun to be answered")));
     }
     let side = &facts.summary.side;
@@ -109,8 +107,8 @@ fn signs_of_work(facts: &Facts<'_>, late: &[&Record], first: &Record) -> Vec<Evi
         if let Some(level) = busy(signal) {
             let fact = format!(
                 "{what} on the server: {} on average, {} at most",
-                digits(level.mean),
-                digits(level.max)
+                figure(level.mean),
+                figure(level.max)
             );
             signs.push(Evidence::at(fact, level.max_at));
         }
@@ -118,7 +116,7 @@ fn signs_of_work(facts: &Facts<'_>, late: &[&Record], first: &Record) -> Vec<Evi
     if let Some(aborted) = side.growth(Signal::Aborted).filter(|&n| n > 0.0) {
         signs.push(Evidence::new(format!(
             "the server counted {} aborted requests",
-            digits(aborted)
+            figure(aborted)
         )));
     }
     let meanwhile = facts.run.successes().filter(|r| r.end > first.started).count();
@@ -133,8 +131,8 @@ fn slowest_success(facts: &Facts<'_>) -> Option<Evidence> {
     let e2e = facts.summary.distribution(&E2E)?;
     Some(Evidence::new(format!(
         "requests that succeeded took {} on average, {} at most",
-        seconds(e2e.mean),
-        seconds(e2e.max)
+        time(e2e.mean),
+        time(e2e.max)
     )))
 }
 
@@ -173,9 +171,9 @@ pub(super) fn gateway_timeouts(facts: &Facts<'_>) -> Option<Finding> {
     let says_so = cut.iter().all(|record| matches!(record.status, Some(504 | 408 | 524)));
     let mut evidence = vec![Evidence::new(format!(
         "they ended after {} (from {} to {})",
-        seconds(limit),
-        seconds(least),
-        seconds(most)
+        time(limit),
+        time(least),
+        time(most)
     ))];
     if let Some(failure) = first.failure() {
         let flying = in_flight(facts.run, first.started);
@@ -193,7 +191,7 @@ pub(super) fn gateway_timeouts(facts: &Facts<'_>) -> Option<Finding> {
         sureness: if says_so { Sureness::Certain } else { Sureness::Likely },
         what: format!(
             "Something between client and server gave up {told} after {}; the limit is not this client's.",
-            seconds(limit)
+            time(limit)
         ),
         evidence,
         next: "Raise the time limit of the proxy, gateway or load balancer before the server (nginx: proxy_read_timeout, HAProxy: \

@@ -1,6 +1,5 @@
 //! Where the service's own side is heard: pages, logs, GPUs.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::config::{self, OwnMetrics};
@@ -35,7 +34,7 @@ pub(super) fn resolve(
             .map(|path| utf8(path, "telemetry.server_logs"))
             .collect::<Result<_, _>>()?,
         gpu_metrics: pages(&config.gpu_metrics, "telemetry.gpu_metrics", environment)?,
-        nvidia_smi: config.nvidia_smi.unwrap_or_else(|| is_this_machine(&target.url)),
+        nvidia_smi: config.nvidia_smi.unwrap_or_else(|| target.url.is_this_machine()),
         every,
     })
 }
@@ -59,19 +58,6 @@ fn page(written: &str, setting: &str, environment: &dyn Environment) -> Result<U
         url.path = "/metrics".into();
     }
     Ok(url)
-}
-
-/// Whether the URL's host is the machine that this program runs on, as far as its name tells.
-fn is_this_machine(url: &Url) -> bool {
-    if url.scheme == Scheme::Sim {
-        return false;
-    }
-    let host = match url.authority.strip_prefix('[') {
-        Some(bracketed) => bracketed.split(']').next().unwrap_or_default(),
-        None => url.authority.split(':').next().unwrap_or_default(),
-    };
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback() || address.is_unspecified())
 }
 
 const EVERY: Duration = Duration::from_millis(500);
@@ -101,10 +87,10 @@ mod tests {
     #[test]
     fn this_machine_is_known_by_its_loopback_names() {
         for here in ["http://localhost:8000/v1", "http://127.0.0.1:1", "http://[::1]:8000", "http://0.0.0.0:8000"] {
-            assert!(is_this_machine(&url(here)), "{here}");
+            assert!(url(here).is_this_machine(), "{here}");
         }
         for elsewhere in ["http://10.0.0.2:8000", "https://localhost.example.com/v1", "sim://"] {
-            assert!(!is_this_machine(&url(elsewhere)), "{elsewhere}");
+            assert!(!url(elsewhere).is_this_machine(), "{elsewhere}");
         }
     }
 }

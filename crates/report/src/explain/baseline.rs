@@ -14,7 +14,7 @@ use super::Explained;
 use crate::grid::{Column, outline};
 use crate::label;
 use crate::number::{fixed, shortest};
-use crate::prose::{paragraph, quoted};
+use crate::prose::{paragraph, quoted, wrap};
 
 /// Both as a table, with what must be known of them.
 pub(super) fn text(run: &Explained<'_>, baseline: &Explained<'_>) -> String {
@@ -121,7 +121,11 @@ impl Pair<'_> {
         let mut rows: Vec<Vec<String>> = Vec::new();
         for figure in &FIGURES {
             let Some([base, this]) = self.values(figure) else { continue };
-            let load = if rows.is_empty() { label::of(&self.this.point) } else { String::new() };
+            let load = if rows.is_empty() {
+                wrap(&label::of(&self.this.point), LONGEST_LOAD).join("\n")
+            } else {
+                String::new()
+            };
             let ratio = ratio(base, this);
             rows.push(vec![
                 load,
@@ -154,9 +158,9 @@ impl Pair<'_> {
             (Some(base), Some(this)) if base.low <= this.high && this.low <= base.high => {
                 format!("{by}: no difference shown")
             }
-            (Some(_), Some(_)) => format!("{by}: more than requests differ by chance"),
+            (Some(_), Some(_)) => format!("{by}: more than by chance"),
             _ if figure.metric.key == OUTPUT_THROUGHPUT.key => by,
-            _ => format!("{by}: too few requests to tell from chance"),
+            _ => format!("{by}: too few requests to tell"),
         }
     }
 
@@ -281,3 +285,6 @@ const ALIKE: f64 = 0.02;
 
 /// The longest name in a difference, in characters.
 const LONGEST: usize = 80;
+
+/// A longer load is wrapped.
+const LONGEST_LOAD: usize = 20;

@@ -10,6 +10,7 @@ use tokometer_metrics::verdict::Verdict;
 use crate::grid::{Column, outline};
 use crate::label;
 use crate::number::{ABSENT, count, share, shortest};
+use crate::prose::wrap;
 
 /// A line for each point.
 pub(super) fn table(points: &[PointSummary]) -> String {
@@ -34,7 +35,7 @@ fn row(summary: &PointSummary) -> Vec<String> {
     let ms = |seconds: Option<f64>| shown(seconds.map(|seconds| seconds * 1e3), 1);
     let p99 = summary.distribution(&TTFT).and_then(|ttft| ttft.nearest_rank(Percentile::P99));
     vec![
-        label::of(&summary.point),
+        wrap(&label::of(&summary.point), LONGEST_LOAD).join("\n"),
         count(counts.measured),
         share(counts.succeeded, counts.measured),
         shown(summary.figure(&REQUEST_THROUGHPUT), 2),
@@ -60,3 +61,6 @@ fn verdict(summary: &PointSummary) -> String {
     let ending = if summary.ending == Ending::Complete { "" } else { "\nincomplete" };
     format!("{verdict}{ending}")
 }
+
+/// A longer load is wrapped.
+const LONGEST_LOAD: usize = 20;

@@ -12,10 +12,11 @@ use crate::prose::quoted;
 
 /// The rows of a point.
 pub(super) fn rows(side: &ServerSide, depth: Depth) -> Vec<Row> {
-    match depth {
-        _ if side.gpus.is_empty() => Vec::new(),
-        Depth::Brief => vec![together(&side.gpus)],
-        Depth::Full => side.gpus.iter().map(each).collect(),
+    match (depth, side.gpus.as_slice()) {
+        (_, []) => Vec::new(),
+        (Depth::Brief, [only]) => vec![Row { figure: "1 GPU".to_owned(), ..each(only) }],
+        (Depth::Brief, several) => vec![together(several)],
+        (Depth::Full, _) => side.gpus.iter().map(each).collect(),
     }
 }
 

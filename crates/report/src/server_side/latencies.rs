@@ -90,7 +90,9 @@ fn difference(beside: &Beside) -> String {
     let by = beside.difference();
     let slight = by.abs() <= SLIGHT * beside.client.abs();
     match beside.timing {
-        _ if slight => "the same within 1 %: all of it is the server's".to_owned(),
+        _ if slight => {
+            format!("{} apart, under 1 %: nearly all of it is the server's own", time(by.abs()))
+        }
         _ if by < 0.0 => {
             format!("{} less at the client: the two do not time quite the same", time(-by))
         }

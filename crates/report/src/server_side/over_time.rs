@@ -1,7 +1,6 @@
-//! The service's own side over time: some of its moments, evenly spread.
+//! The service's own side over time: its moments, and of many the means of as many as make a short table.
 //!
-//! Deliberately a choice of moments as they are, and no means of several: a peak between two of them is in the table above it, and every
-//! moment in the JSON.
+//! A peak is flattened by a mean; it stands in the table above, with its moment, and every moment is in the JSON.
 
 use tokometer_metrics::ServerSide;
 use tokometer_metrics::server::Moment;
@@ -10,70 +9,85 @@ use tokometer_record::Offset;
 use crate::grid::{Column, outline};
 use crate::number::{count, fixed, plural, shortest};
 
-/// At most [`MOST`] moments as a table, of a point that began then. Empty without any.
+/// The moments of a point that began then, in at most [`MOST`] lines. Empty without any.
 pub(super) fn table(side: &ServerSide, began: Offset) -> String {
-    let moments = chosen(&side.moments);
-    let figures: Vec<&Figure> = FIGURES
-        .iter()
-        .filter(|figure| side.moments.iter().any(|m| (figure.of)(m).is_some()))
-        .collect();
-    if moments.is_empty() || figures.is_empty() {
+    let told = |figure: &&Figure| side.moments.iter().any(|moment| (figure.of)(moment).is_some());
+    let figures: Vec<&Figure> = FIGURES.iter().filter(told).collect();
+    if figures.is_empty() {
         return String::new();
     }
-    let mut columns = vec![Column::right("At (s)")];
+    let mut columns = vec![Column::right("Until (s)")];
     columns.extend(figures.iter().map(|figure| Column::right(figure.heading)));
-    let rows: Vec<Vec<String>> = moments
-        .iter()
-        .map(|moment| {
-            let at = fixed(began.as_secs_f64() + moment.at, 1);
-            let cells = figures.iter().map(|figure| {
-                (figure.of)(moment)
-                    .map_or_else(|| "–".to_owned(), |value| shortest(value, figure.decimals))
-            });
-            std::iter::once(at).chain(cells).collect()
+    let together = side.moments.len().div_ceil(MOST).max(1);
+    let rows: Vec<Vec<String>> = side
+        .moments
+        .chunks(together)
+        .map(|moments| {
+            let until = moments.last().map_or(0.0, |moment| moment.at);
+            let cells = figures.iter().map(|figure| figure.shown(moments));
+            std::iter::once(fixed(began.as_secs_f64() + until, 1)).chain(cells).collect()
         })
         .collect();
-    let shown = match moments.len() == side.moments.len() {
-        true => plural(moments.len() as u64, "moment", "moments"),
-        false => format!(
-            "{} of {} moments; all are in summary.json",
-            moments.len(),
-            count(side.moments.len() as u64)
+    let moments = plural(side.moments.len() as u64, "moment", "moments");
+    let heading = match together {
+        1 => format!("Over time ({moments})"),
+        _ => format!(
+            "Over time (means of {} moments a line, of {moments}; all are in summary.json)",
+            count(together as u64)
         ),
     };
-    format!("Over time ({shown}):\n{}", outline(&columns, &rows))
-}
-
-/// The first, the last, and as many between them as there is room for.
-fn chosen(moments: &[Moment]) -> Vec<&Moment> {
-    let last = moments.len().saturating_sub(1);
-    if moments.len() <= MOST {
-        return moments.iter().collect();
-    }
-    (0..MOST).filter_map(|index| moments.get(index * last / (MOST - 1))).collect()
+    format!("{heading}:\n{}", outline(&columns, &rows))
 }
 
 struct Figure {
     heading: &'static str,
     decimals: usize,
+    together: Together,
     of: fn(&Moment) -> Option<f64>,
 }
 
+/// How several moments make one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Together {
+    Mean,
+    Sum,
+}
+
+impl Figure {
+    const fn mean(heading: &'static str, decimals: usize, of: fn(&Moment) -> Option<f64>) -> Self {
+        Self { heading, decimals, together: Together::Mean, of }
+    }
+
+    fn shown(&self, moments: &[Moment]) -> String {
+        let values: Vec<f64> = moments.iter().filter_map(self.of).collect();
+        if values.is_empty() {
+            return "–".to_owned();
+        }
+        let sum: f64 = values.iter().sum();
+        let value = match self.together {
+            Together::Mean => sum / values.len() as f64,
+            Together::Sum => sum,
+        };
+        shortest(value, self.decimals)
+    }
+}
+
 const FIGURES: &[Figure] = &[
-    Figure { heading: "Running", decimals: 0, of: |moment| moment.running },
-    Figure { heading: "Waiting", decimals: 0, of: |moment| moment.waiting },
-    Figure { heading: "KV cache (%)", decimals: 1, of: |moment| Some(100.0 * moment.kv_usage?) },
-    Figure { heading: "Prompt (tok/s)", decimals: 0, of: |moment| moment.prompt_throughput },
-    Figure { heading: "Output (tok/s)", decimals: 0, of: |moment| moment.generation_throughput },
-    Figure { heading: "Preempted", decimals: 0, of: |moment| moment.preemptions },
+    Figure::mean("Running", 1, |moment| moment.running),
+    Figure::mean("Waiting", 1, |moment| moment.waiting),
+    Figure::mean("KV cache (%)", 1, |moment| Some(100.0 * moment.kv_usage?)),
+    Figure::mean("Prompt (tok/s)", 0, |moment| moment.prompt_throughput),
+    Figure::mean("Output (tok/s)", 0, |moment| moment.generation_throughput),
     Figure {
-        heading: "Prefix hits (%)",
-        decimals: 1,
-        of: |moment| Some(100.0 * moment.prefix_hit_rate?),
+        heading: "Preempted",
+        decimals: 0,
+        together: Together::Sum,
+        of: |moment| moment.preemptions,
     },
+    Figure::mean("Prefix hits (%)", 1, |moment| Some(100.0 * moment.prefix_hit_rate?)),
 ];
 
-/// So many moments are shown.
+/// So many lines are shown.
 const MOST: usize = 12;
 
 #[cfg(test)]
@@ -81,13 +95,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_many_moments_the_first_the_last_and_some_between_are_shown() {
-        let at = |at: i32| Moment { at: f64::from(at), ..Moment::default() };
-        let moments: Vec<Moment> = (0..100).map(at).collect();
-        let shown: Vec<f64> = chosen(&moments).iter().map(|moment| moment.at).collect();
-        assert_eq!((shown.len(), shown[0], shown[11]), (12, 0.0, 99.0));
-        assert!(shown.windows(2).all(|pair| pair[0] < pair[1]), "{shown:?}");
-        assert_eq!(chosen(&moments[..3]).len(), 3);
-        assert!(chosen(&[]).is_empty());
+    fn many_moments_become_few_lines_and_nothing_that_was_counted_is_lost() {
+        let moment = |at: i32| Moment {
+            at: f64::from(at),
+            waiting: Some(f64::from(at % 2) * 10.0),
+            preemptions: Some(1.0),
+            ..Moment::default()
+        };
+        let side = ServerSide { moments: (0..96).map(moment).collect(), ..ServerSide::default() };
+        let text = table(&side, Offset::ZERO);
+        let lines: Vec<&str> = text.lines().filter(|line| line.contains(" 5 │")).collect();
+        assert_eq!(lines.len(), 12, "{text}");
+        assert!(lines.iter().all(|line| line.ends_with("│         8 │")), "{text}");
+        assert!(lines[11].starts_with("│      95.0 │"), "{text}");
+    }
+
+    #[test]
+    fn what_was_never_told_has_no_column() {
+        let moments = vec![Moment { at: 1.0, running: Some(3.0), ..Moment::default() }];
+        let side = ServerSide { moments, ..ServerSide::default() };
+        insta::assert_snapshot!(table(&side, Offset::ZERO), @"
+        Over time (1 moment):
+        ┌───────────┬─────────┐
+        │ Until (s) │ Running │
+        ├───────────┼─────────┤
+        │       1.0 │       3 │
+        └───────────┴─────────┘
+        ");
+        assert_eq!(table(&ServerSide::default(), Offset::ZERO), "");
     }
 }

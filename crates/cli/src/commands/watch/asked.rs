@@ -3,7 +3,6 @@
 //! Credentials go to the servers that are watched, and to no exporter of GPU metrics: that is another service. Deliberately nothing is
 //! opened here.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -43,7 +42,7 @@ pub(super) fn sources(
     let servers = pages(&arguments.urls, "address")?;
     let gpus = pages(&arguments.gpu_metrics, "--gpu-metrics")?;
     let sent = credentials(arguments, surroundings)?;
-    let nvidia_smi = servers.iter().any(is_this_machine);
+    let nvidia_smi = servers.iter().any(Url::is_this_machine);
     let heard = Telemetry {
         server_metrics: servers,
         own_metrics: OwnMetrics::Never,
@@ -131,16 +130,6 @@ fn credentials(arguments: &Arguments, surroundings: &mut Surroundings) -> Result
     }
     sent.secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     Ok(sent)
-}
-
-/// Whether the URL's host is the machine that this program runs on, as far as its name tells.
-fn is_this_machine(url: &Url) -> bool {
-    let host = match url.authority.strip_prefix('[') {
-        Some(bracketed) => bracketed.split(']').next().unwrap_or_default(),
-        None => url.authority.split(':').next().unwrap_or_default(),
-    };
-    let here = |address: IpAddr| address.is_loopback() || address.is_unspecified();
-    host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(here)
 }
 
 const LEAST: Duration = Duration::from_millis(100);

@@ -335,6 +335,10 @@ impl Source {
             Some(before) => self.grown.add_step(before, &reading),
             None => true,
         };
+        if !goes_on {
+            // What was before it began anew is not of now, however recent.
+            self.kept.clear();
+        }
         self.kept.push_back((reading.at, self.grown.clone()));
         // The window reaches back to the last reading that is old enough, give or take what readings are late.
         let begin = reading.at - Offset::after(RECENT - SLACK);

@@ -65,14 +65,12 @@ fn show_on(
         if !event::poll(REDRAWN)? {
             continue;
         }
-        match event::read()? {
-            Event::Key(key) => match wish(key) {
-                Some(Wish::Quit) => return Ok(()),
-                Some(wish) => shown.obey(wish, clock()),
-                None => {}
-            },
-            // The next drawing sees the new size.
-            _ => {}
+        // Of all else that happens, a new size is seen by the next drawing.
+        let Event::Key(key) = event::read()? else { continue };
+        match wish(key) {
+            Some(Wish::Quit) => return Ok(()),
+            Some(wish) => shown.obey(wish, clock()),
+            None => {}
         }
     }
     Ok(())

@@ -226,6 +226,13 @@ fn lately(view: &View, measures: Measures) -> Vec<Row> {
     ];
     rows.extend(caches(view, &both));
     rows.extend(speculation(view, &both));
+    if recent.seconds <= 0.0 {
+        // Without rates there is only what servers reckon themselves.
+        let is_known =
+            |shows: &Shows| !matches!(shows, Shows::Figure { value, .. } if value == UNKNOWN);
+        rows.retain(|row| is_known(&row.shows));
+        return rows;
+    }
     rows.extend(latencies(view, measures));
     rows
 }
@@ -375,7 +382,7 @@ fn gpu(seen: &GpuSeen, view: &View, measures: Measures) -> Vec<Row> {
 fn log(said: &LogSaid, view: &View, measures: Measures) -> Vec<Row> {
     let file = said.source.rsplit('/').next().unwrap_or(&said.source);
     let mut words = vec![format!("{file} {} ago:", span(view.at - said.at))];
-    let figures: [(&str, Signal, fn(f64) -> String); 11] = [
+    let figures: [(&str, Signal, Shown); 11] = [
         ("running", Signal::Running, number),
         ("waiting", Signal::Waiting, number),
         ("KV", Signal::KvUsage, share),
@@ -402,6 +409,9 @@ fn log(said: &LogSaid, view: &View, measures: Measures) -> Vec<Row> {
     };
     flowing(6, &label, &words, measures, Tone::Plain)
 }
+
+/// How a figure becomes text.
+type Shown = fn(f64) -> String;
 
 fn remarks(view: &View) -> Vec<Row> {
     let row = |(index, remark): (usize, &tokometer_record::Remark)| {

@@ -25,30 +25,29 @@ fn proxied(load: Load, beyond: Beyond) -> Case {
     riddle(ROOMY, load).door(Door::Proxy(Proxy { connections: 50, beyond }))
 }
 
-/// Asserts that about a quarter of the requests succeeded, that only this was found, and that each of these words is said of it.
-fn assert_solved(log: &PointLog, rule: &str, words: &[&str]) {
+/// Asserts that about a quarter of the requests succeeded, that only this was found, and that it names the cause with its number.
+fn assert_solved(log: &PointLog, rule: &str, cause: &str) {
     let succeeded = log.records.iter().filter(|record| record.succeeded()).count();
     let share = succeeded as f64 / log.records.len() as f64;
     assert!((0.2..=0.3).contains(&share), "{share}");
     let findings = summarize(log).findings;
     assert_eq!(found(log), [rule], "{findings:#?}");
-    eprintln!("{:#?}", findings);
-    let told = format!("{:#?}", findings[0]);
-    let missing: Vec<_> = words.iter().filter(|word| !told.contains(**word)).collect();
-    assert!(missing.is_empty(), "{missing:?} is not said by {told}");
+    let failed = log.records.len() - succeeded;
+    let what = &findings[0].what;
+    assert!(what.contains(cause) && what.contains(&format!("{failed} of 800")), "{what}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_takes_no_more_than_so_many_refuses() {
     let case = riddle(&format!("{ROOMY}&max_num_queued_reqs=50"), visitors());
     let log = observe(&case).await;
-    assert_solved(&log, "server_refuses", &["503", "max-num-queued-reqs"]);
+    assert_solved(&log, "server_refuses", "takes on about 50 requests at once");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_limits_rates_refuses() {
     let case = riddle(&format!("{ROOMY}&fault=status_429&fault_rate=0.75"), visitors());
-    assert_solved(&observe(&case).await, "server_refuses", &["429"]);
+    assert_solved(&observe(&case).await, "server_refuses", "with HTTP 429");
 }
 
 #[tokio::test(start_paused = true)]
@@ -58,7 +57,7 @@ async fn a_client_that_gives_up_before_its_turn_comes() {
     let patience = Some(Duration::from_secs(2));
     let patient = Timeouts { between_chunks: patience, ..Timeouts::default() };
     let case = riddle("base_us=100000&max_num_seqs=40", visitors()).timeouts(patient);
-    assert_solved(&observe(&case).await, "client_timeouts", &["2 s"]);
+    assert_solved(&observe(&case).await, "client_timeouts", "at its own limit of 2 s");
 }
 
 #[tokio::test(start_paused = true)]
@@ -66,19 +65,19 @@ async fn a_client_that_gives_up_before_its_answer_is_complete() {
     // Nobody waits at the server, but three of four answers take four seconds.
     let total = Timeouts { total: Some(Duration::from_secs(3)), ..Timeouts::default() };
     let case = riddle(ROOMY, users()).outputs(&[20, 40, 40, 40]).timeouts(total);
-    assert_solved(&observe(&case).await, "client_timeouts", &["3 s"]);
+    assert_solved(&observe(&case).await, "client_timeouts", "at its own limit of 3 s");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_proxy_that_refuses_connections_beyond_its_limit() {
     let log = observe(&proxied(visitors(), Beyond::Refused)).await;
-    assert_solved(&log, "connection_limit", &["50"]);
+    assert_solved(&log, "connection_limit", "about 50 connections");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_proxy_that_closes_connections_beyond_its_limit() {
     let log = observe(&proxied(visitors(), Beyond::Closed)).await;
-    assert_solved(&log, "connection_limit", &["50"]);
+    assert_solved(&log, "connection_limit", "about 50 connections");
 }
 
 #[tokio::test(start_paused = true)]
@@ -87,9 +86,9 @@ async fn a_proxy_that_answers_connections_beyond_its_limit_itself() {
     let at_once = Duration::ZERO;
     for page in [ENVOY, NGINX] {
         let log = observe(&proxied(visitors(), answered(at_once, page))).await;
-        assert_solved(&log, "connection_limit", &["50", "503"]);
+        assert_solved(&log, "connection_limit", "about 50 connections");
     }
     // HAProxy lets them wait for as long as an answer takes.
     let log = observe(&proxied(users(), answered(Duration::from_secs(2), HAPROXY))).await;
-    assert_solved(&log, "connection_limit", &["50", "503"]);
+    assert_solved(&log, "connection_limit", "about 50 connections");
 }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use tokometer_metrics::catalog::{ACHIEVED_RATE, E2E, REQUEST_THROUGHPUT, SCHEDULED_E2E};
+use tokometer_metrics::diagnosis::{Finding, Severity, Sureness};
 use tokometer_metrics::summary::{Ending, PointSummary};
 use tokometer_record::FailureKind;
 
@@ -135,9 +136,21 @@ fn at_the_heaviest(summary: &PointSummary) -> String {
             label::of(&summary.point),
             fixed(throughput, 2)
         ),
+        _ if is_limited(summary) => format!(
+            "Throughput is highest at {}, and something limits the system there already: see the findings",
+            label::of(&summary.point)
+        ),
         _ => "The system seems not to have reached its performance bottleneck, try higher concurrency"
             .to_owned(),
     }
+}
+
+/// Whether a finding says what the service's limit is.
+fn is_limited(summary: &PointSummary) -> bool {
+    let limits = |finding: &Finding| {
+        finding.severity == Severity::Limiting && finding.sureness != Sureness::Possible
+    };
+    summary.findings.iter().any(limits)
 }
 
 /// The heaviest load under which requests did not fail.

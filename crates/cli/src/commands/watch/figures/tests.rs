@@ -57,15 +57,18 @@ fn averages_begin_anew_when_they_are_reset() {
 #[test]
 fn a_server_that_began_anew_gives_no_figure_until_its_next_reading() {
     let mut watched = watched(&[A]);
-    watched.hear(page(A, 0, &[(TOKENS, 5000.0)]));
+    watched.hear(page(A, 0, &[(TOKENS, 4000.0)]));
+    watched.hear(page(A, 500, &[(TOKENS, 5000.0)]));
     watched.hear(page(A, 1_000, &[(TOKENS, 10.0)]));
     let view = watched.view(at(1_000));
     assert_eq!(view.generation(&view.step), None);
+    assert_eq!(view.recent.seconds, 0.0, "what was before is not of now");
     assert_eq!((view.remarks[0].kind, view.remarks[0].at), (RemarkKind::Reset, at(1_000)));
     watched.hear(page(A, 2_000, &[(TOKENS, 60.0)]));
     let view = watched.view(at(2_000));
     assert_eq!(view.generation(&view.step), Some(50.0));
-    assert_eq!(view.generation(&view.whole), Some(50.0));
+    assert_eq!(view.generation(&view.recent), Some(50.0));
+    assert_eq!(view.generation(&view.whole), Some(700.0), "1000 and 50 in a second and a half");
 }
 
 #[test]
