@@ -66,7 +66,7 @@ pub enum Signal {
     Running,
     /// Gauge: requests that wait for their turn.
     Waiting,
-    /// Gauge: of those waiting, how many for want of room (vLLM: `reason="capacity"`).
+    /// Gauge: of those waiting, how many wait for nothing but their turn (vLLM: `reason="capacity"`, which is not only room in the KV cache).
     WaitingForCapacity,
     /// Gauge: of those waiting, how many for something else, such as a transfer (vLLM: `reason="deferred"`).
     WaitingDeferred,

@@ -236,4 +236,4 @@ Examples:
     tokometer watch http://a:8000 --once
 
 Keys: q or Ctrl-C quits, p pauses, r begins the averages anew.
-Only the page of metrics is read: no request is sent that the model would answer.";
+Only the page of metrics is read: nothing is asked of the model.";

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use clap::{ArgAction, Args};
-use tokometer_plan::config::{self, OwnMetrics};
 use tokometer_plan::Span;
+use tokometer_plan::config::{self, OwnMetrics};
 
 use super::credentials::hide_parameters;
 use super::values::number;

@@ -25,7 +25,8 @@ impl Hearing {
     pub(super) fn begin(plan: &Plan, service: &Service) -> Self {
         let telemetry = &plan.telemetry;
         let secrets = [plan.target.secrets(), telemetry.secrets()].concat();
-        let elsewhere = |url: &Url| endpoint(plan, url.expose(), url.to_string(), Vec::new(), &secrets);
+        let elsewhere =
+            |url: &Url| endpoint(plan, url.expose(), url.to_string(), Vec::new(), &secrets);
         let mut metrics: Vec<Endpoint> = telemetry.server_metrics.iter().map(elsewhere).collect();
         let own = || {
             let (url, shown) = service.own_metrics.clone();
@@ -96,7 +97,8 @@ impl Hearing {
             readings.iter().any(|reading| reading.origin == Origin::Log && reading.source == path)
                 || remarks.iter().any(|remark| remark.source == path)
         };
-        let silent = self.logs.iter().map(|path| path.display().to_string()).filter(move |path| !told(path));
+        let silent =
+            self.logs.iter().map(|path| path.display().to_string()).filter(move |path| !told(path));
         silent.map(move |source| {
             Line::Remark(Remark {
                 at: now,

@@ -19,7 +19,6 @@ use super::*;
 use crate::probe;
 
 mod exact;
-mod explore_tmp;
 mod failures;
 mod healthy;
 mod latencies;

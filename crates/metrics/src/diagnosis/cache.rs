@@ -53,12 +53,15 @@ pub(super) fn hit_rate(facts: &Facts<'_>) -> Option<f64> {
 fn evidence(facts: &Facts<'_>) -> Vec<Evidence> {
     let summary = facts.summary;
     let of_cache = |what: &str, cache: Option<Cache>| {
-        let cache = cache.filter(|cache| cache.hits > 0.0)?;
+        let cache = cache?;
+        let rate = percent(cache.hit_rate().filter(|&rate| rate > 0.0)?);
         let (hits, queries) = (count(cache.hits as u64), count(cache.queries as u64));
-        Some(format!(
-            "{what}: {hits} of {queries} prompt tokens found ({}), by the server's counters",
-            percent(cache.hit_rate()?)
-        ))
+        Some(match cache.queries > 0.0 {
+            true => format!(
+                "{what}: {hits} of {queries} prompt tokens found ({rate}), by the server's counters"
+            ),
+            false => format!("{what}: {rate} of prompt tokens found, as the server reckons"),
+        })
     };
     let prefix = of_cache("prefix cache", summary.side.prefix_cache).or_else(|| {
         let rate = summary.figure(&PREFIX_CACHE_HIT_RATE)?;
@@ -118,6 +121,14 @@ mod tests {
             [Evidence::new("cached prompt tokens by the answers' usage: 50 %")]
         );
         assert_eq!(found(Some(500), counted(1_704.0)).unwrap().evidence.len(), 2);
+    }
+
+    #[test]
+    fn a_rate_of_the_server_s_own_reckoning_is_told_as_that() {
+        let reckoned = Some(Cache { reckoned: Some(0.4), ..Cache::default() });
+        let told = found(None, reckoned).unwrap().evidence;
+        let fact = "prefix cache: 40 % of prompt tokens found, as the server reckons";
+        assert_eq!(told, [Evidence::new(fact)]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use tokometer_record::Record;
 
 use super::figures::{count, figure, percent, plural};
 use super::{Evidence, Facts, Finding, Severity, Sureness, latencies};
-use crate::{LengthCheck, LengthExample};
+use crate::LengthCheck;
 
 /// The server counts other lengths of prompts than were meant.
 pub(super) fn prompt_length(facts: &Facts<'_>) -> Option<Finding> {
@@ -120,7 +120,7 @@ impl Told {
                 count(example.expected.into())
             )),
         ];
-        Some(Self { differing: differing(check, example), evidence, off })
+        Some(Self { differing: differing(check), evidence, off })
     }
 
     /// Not worth more than a word below a hundredth; beyond a tenth what was measured is not what was asked for.
@@ -138,12 +138,12 @@ fn tokens(length: u32) -> String {
 }
 
 /// `3 of 20 requests: +9 tokens`.
-fn differing(check: &LengthCheck, example: &LengthExample) -> String {
+fn differing(check: &LengthCheck) -> String {
     let signed = |difference: i64| {
         format!("{}{}", if difference < 0 { "−" } else { "+" }, count(difference.unsigned_abs()))
     };
     let range = match check.least == check.greatest {
-        true => signed(example.difference()),
+        true => signed(check.least),
         false => format!("{} to {}", signed(check.least), signed(check.greatest)),
     };
     let one = check.least == check.greatest && check.least.abs() == 1;
@@ -153,12 +153,6 @@ fn differing(check: &LengthCheck, example: &LengthExample) -> String {
         plural(check.compared, "request", "requests"),
         if one { "token" } else { "tokens" }
     )
-}
-
-impl LengthExample {
-    fn difference(&self) -> i64 {
-        i64::from(self.actual) - i64::from(self.expected)
-    }
 }
 
 /// If lengths are off by more than this share on average, the load was another than the one that was asked for: throughput goes with

@@ -111,7 +111,7 @@ fn samples<'a>(facts: &Facts<'a>) -> Vec<Latencies<'a>> {
     let side = &facts.summary.side;
     let waits = side.level(Signal::Waiting).is_some_and(|waiting| waiting.mean >= WAITING);
     let told = facts.run.successes().any(|record| record.prompt_tokens.cached.is_some());
-    let partly = |rate| PARTLY <= rate && rate <= 1.0 - PARTLY;
+    let partly = |rate: f64| rate.min(1.0 - rate) >= PARTLY;
     let cached = !told && cache::hit_rate(facts).is_some_and(partly);
     let preempted = side.growth(Signal::Preemptions).is_some_and(|grown| grown > 0.0);
     let streamed = facts.summary.distribution(&TTFT).is_some();

@@ -86,7 +86,12 @@ mod tests {
 
     #[test]
     fn this_machine_is_known_by_its_loopback_names() {
-        for here in ["http://localhost:8000/v1", "http://127.0.0.1:1", "http://[::1]:8000", "http://0.0.0.0:8000"] {
+        for here in [
+            "http://localhost:8000/v1",
+            "http://127.0.0.1:1",
+            "http://[::1]:8000",
+            "http://0.0.0.0:8000",
+        ] {
             assert!(url(here).is_this_machine(), "{here}");
         }
         for elsewhere in ["http://10.0.0.2:8000", "https://localhost.example.com/v1", "sim://"] {

@@ -173,7 +173,7 @@ fn a_source_that_hangs_delays_no_other() {
     let heard = watch.heard();
     assert_eq!(words(&heard), ["scrape", "vllm", "Unreachable"]);
     let Heard::Remark(remark) = &heard[2] else { panic!("{heard:?}") };
-    assert_eq!(remark.detail, "no answer within 2s");
+    assert_eq!(remark.detail, "no answer within 5s");
 }
 
 #[test]

@@ -109,6 +109,15 @@ async fn prompts_of_two_lengths_have_latencies_of_two_lengths() {
         .await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_queue_of_which_the_server_says_nothing_is_neither_noise_nor_modes() {
+    // 24 places of the client's for 16 of the server's, in step: half of the requests wait for a whole output, half do not wait.
+    let query = "base_us=20000&per_prefill_token_us=10&max_num_seqs=16";
+    assert_found(&case(query, closed(24, 600)).unscraped(), &[]).await;
+    let query = "base_us=20000&per_prefill_token_us=10&max_num_seqs=32&noise=0.3&max_num_batched_tokens=512";
+    assert_found(&case(query, closed(34, 600)).unscraped(), &[]).await;
+}
+
 /// Four drafted tokens a step, which are accepted so often.
 fn speculating(acceptance: &str) -> Case {
     let config = r#"{"method":"ngram","num_speculative_tokens":4}"#;

@@ -7,7 +7,7 @@ const SOFT: &str = "base_us=20000&per_decode_token_us=1000&max_num_seqs=1024";
 
 /// Points of a closed loop with so many places each.
 fn closed_sweep(query: &str, places: &[usize]) -> Vec<Case> {
-    let load = |&places: &usize| closed(places, (10 * places as u64).max(480));
+    let load = |&places: &usize| closed(places, (5 * places as u64).max(480));
     places.iter().map(|places| case(query, load(places)).prompts(&[10])).collect()
 }
 
@@ -32,10 +32,28 @@ async fn a_sweep_on_both_sides_of_the_knee_finds_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_sweep_beyond_the_knee_is_past_it() {
-    assert_sweep(&closed_sweep(SOFT, &[200, 400]), &["past_knee"]).await;
+    assert_sweep(&closed_sweep(SOFT, &[100, 200]), &["past_knee"]).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_load_says_nothing_of_others() {
     assert_sweep(&closed_sweep(SOFT, &[8]), &[]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_that_queues_beyond_its_places_has_its_knee_there_and_its_cause_beside_it() {
+    let query = "base_us=20000&max_num_seqs=16";
+    let logs = assert_sweep(
+        &closed_sweep(query, &[2, 4, 8, 32, 64]),
+        &["queueing_by_max_num_seqs", "knee"],
+    )
+    .await;
+    let points: Vec<_> = logs.iter().map(summarize).collect();
+    let findings = diagnosis::of_run(&points);
+    let [queueing, knee] = findings.as_slice() else { panic!("{findings:?}") };
+    assert_eq!([&queueing.points, &knee.points], [&[3, 4]; 2]);
+    assert_eq!(
+        knee.what,
+        "Throughput stops growing at about 16 requests in flight (between 16 and 16), at about 800 output tok/s."
+    );
 }
