@@ -215,21 +215,72 @@ pub fn of_point(facts: &Facts<'_>) -> Vec<Finding> {
     sorted(RULES.iter().filter_map(|rule| (rule.find)(facts)).collect())
 }
 
-/// The findings of a run, the worst first: those over its points together, and each of its points' own, one a rule, with the points that
-/// share it in [`Finding::points`].
+/// The findings of a run, the worst first: those over its points together, and each of its points' own, one a rule. Where several points
+/// share one, it speaks of the point where it is worst, which stands first in [`Finding::points`].
 pub fn of_run(points: &[PointSummary]) -> Vec<Finding> {
     let mut findings: Vec<Finding> =
         SWEEP_RULES.iter().filter_map(|rule| (rule.find)(points)).collect();
     for found in points.iter().flat_map(|point| &point.findings) {
         match findings.iter_mut().find(|known| known.rule == found.rule) {
-            Some(known) => known.points.extend(&found.points),
+            Some(known) => share(known, found),
             None => findings.push(found.clone()),
         }
     }
     sorted(findings)
 }
 
+/// Has `known` speak of the points of `found` too, in the words of whichever is the worse. What limits a service is worse at a
+/// later point, where the load is greater as a rule.
+fn share(known: &mut Finding, found: &Finding) {
+    let weight = |finding: &Finding| (finding.severity, finding.sureness);
+    let later_is_worse = known.severity <= Severity::Limiting;
+    let worse = weight(found) < weight(known) || (weight(found) == weight(known) && later_is_worse);
+    let (mut first, mut others) = (known.points.clone(), found.points.clone());
+    if worse {
+        (first, others) = (others, first);
+        *known = Finding { points: Vec::new(), ..found.clone() };
+    }
+    let mut rest = first.split_off(first.len().min(1));
+    rest.append(&mut others);
+    rest.sort_unstable();
+    first.append(&mut rest);
+    known.points = first;
+}
+
 fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings.sort_by_key(|finding| (finding.severity, finding.sureness));
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(point: usize, severity: Severity) -> Finding {
+        Finding {
+            rule: "rule",
+            severity,
+            sureness: Sureness::Certain,
+            what: format!("At {point}."),
+            evidence: vec![Evidence::new("a fact")],
+            next: "Look.".into(),
+            points: vec![point],
+        }
+    }
+
+    fn shared(severities: &[Severity]) -> (String, Vec<usize>) {
+        let mut each =
+            severities.iter().enumerate().map(|(point, &severity)| found(point, severity));
+        let mut known = each.next().unwrap();
+        each.for_each(|finding| share(&mut known, &finding));
+        (known.what, known.points)
+    }
+
+    #[test]
+    fn a_finding_that_points_share_speaks_of_the_worst() {
+        use Severity::{Failing, Limiting, Notable};
+        assert_eq!(shared(&[Notable, Failing, Notable]), ("At 1.".into(), vec![1, 0, 2]));
+        assert_eq!(shared(&[Limiting, Limiting, Limiting]), ("At 2.".into(), vec![2, 0, 1]));
+        assert_eq!(shared(&[Notable, Notable]), ("At 0.".into(), vec![0, 1]));
+    }
 }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
 use tokometer_record::{FailureKind, Record};
 
 /// The failures of one kind.
@@ -71,6 +72,16 @@ impl FailureGroup {
     }
 }
 
+/// What a server's message says: of a body of JSON the text under the names that servers give to messages, and anything else as it is.
+pub fn gist(message: &str) -> String {
+    let body: Option<Value> = serde_json::from_str(message).ok();
+    let said = body.as_ref().and_then(|body| {
+        let places = ["/error/message", "/message", "/detail", "/error"];
+        places.iter().find_map(|place| body.pointer(place)?.as_str())
+    });
+    said.filter(|said| !said.trim().is_empty()).unwrap_or(message).to_owned()
+}
+
 /// The message without what tells one request from another: each word that holds a digit becomes `#`.
 fn shape(message: &str) -> String {
     let mut shape = String::with_capacity(message.len());
@@ -91,6 +102,23 @@ fn shape(message: &str) -> String {
 mod tests {
     use super::*;
     use crate::summary::testing::{failed, ok};
+
+    #[test]
+    fn the_gist_of_a_body_is_its_message() {
+        let bodies = [
+            r#"{"error":{"message":"queue is full","code":429}}"#,
+            r#"{"object":"error","message":"no such model"}"#,
+            r#"{"detail":"Not Found"}"#,
+            r#"{"error":"overloaded"}"#,
+            r#"{"detail":[{"msg":"field required"}]}"#,
+            r#"{"error":{"message":""}}"#,
+            r#"{"error":{"message":"cut o"#,
+            "upstream connect error",
+        ];
+        let gists = bodies.map(gist);
+        assert_eq!(gists[..4], ["queue is full", "no such model", "Not Found", "overloaded"]);
+        assert_eq!(gists[4..], bodies[4..]);
+    }
 
     #[test]
     fn kinds_are_counted_and_the_most_frequent_comes_first() {

@@ -27,7 +27,7 @@ mod window;
 
 pub use checks::{LengthCheck, LengthExample, TokenSources};
 pub use distribution::Distribution;
-pub use failures::{FailureGroup, MessageGroup};
+pub use failures::{FailureGroup, MessageGroup, gist};
 pub use pulse::{LoopLag, Stall};
 pub use run::Run;
 pub use series::{Rates, Timeline, TimelinePoint};

@@ -4,8 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-use tokometer_metrics::FailureGroup;
+use tokometer_metrics::{FailureGroup, gist};
 use tokometer_metrics::summary::PointSummary;
 use tokometer_record::{FailureKind, Header};
 
@@ -116,16 +115,6 @@ fn said(group: &FailureGroup, room: usize) -> Vec<String> {
     lines
 }
 
-/// What a body of JSON says under the names that servers give to messages, or the message as it is.
-fn gist(message: &str) -> String {
-    let body: Option<Value> = serde_json::from_str(message).ok();
-    let said = body.as_ref().and_then(|body| {
-        let places = ["/error/message", "/message", "/detail", "/error"];
-        places.iter().find_map(|place| body.pointer(place)?.as_str())
-    });
-    said.filter(|said| !said.trim().is_empty()).unwrap_or(message).to_owned()
-}
-
 const IN_FLIGHT: &str = "in flight when the run was interrupted";
 
 /// The longest quotation of a server's words, in characters, and the longest of a request's id.
@@ -143,23 +132,6 @@ mod tests {
     use tokometer_metrics::MessageGroup;
 
     use super::*;
-
-    #[test]
-    fn the_gist_of_a_body_is_its_message() {
-        let bodies = [
-            r#"{"error":{"message":"queue is full","code":429}}"#,
-            r#"{"object":"error","message":"no such model"}"#,
-            r#"{"detail":"Not Found"}"#,
-            r#"{"error":"overloaded"}"#,
-            r#"{"detail":[{"msg":"field required"}]}"#,
-            r#"{"error":{"message":""}}"#,
-            r#"{"error":{"message":"cut o"#,
-            "upstream connect error",
-        ];
-        let gists = bodies.map(gist);
-        assert_eq!(gists[..4], ["queue is full", "no such model", "Not Found", "overloaded"]);
-        assert_eq!(gists[4..], bodies[4..]);
-    }
 
     #[test]
     fn different_words_are_counted_and_wrapped() {

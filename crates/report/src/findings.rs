@@ -298,7 +298,7 @@ mod tests {
             summary(2, 200, vec![queueing(&[2])]),
         ];
         let text = of_run(&points, "outputs/run", Style::Plain);
-        let told = "limiting: Concurrency 50: Requests wait for a place among those that run. (Likewise at\n    concurrency 200.)";
+        let told = "limiting: Concurrency 200: Requests wait for a place among those that run. (Likewise at\n    concurrency 50.)";
         assert!(text.contains(told), "{text}");
         let full = in_full(&points, Style::Plain);
         for told in ["• Concurrency 50: a fourth fact", "• Concurrency 200: a fourth fact"] {

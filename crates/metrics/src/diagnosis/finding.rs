@@ -17,7 +17,7 @@ pub struct Finding {
     pub evidence: Vec<Evidence>,
     /// What to do next: one sentence or two.
     pub next: String,
-    /// The points of the sweep that it is about, by their index, in order.
+    /// The points of the sweep that it is about, by their index: first the one that the words speak of, then the others in order.
     pub points: Vec<usize>,
 }
 

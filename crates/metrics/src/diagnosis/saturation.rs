@@ -80,7 +80,12 @@ pub(super) fn past_knee(points: &[PointSummary]) -> Option<Finding> {
     let growth = (top.throughput - from.throughput) / from.throughput;
     let change = match growth {
         growth if growth < 0.0 => format!("fell by {}", percent(-growth)),
-        _ => format!("rose by only {}", percent(growth)),
+        _ if flat => format!("rose by only {}", percent(growth)),
+        _ => format!(
+            "rose by {} for {} times the load",
+            percent(growth),
+            figure(top.load / from.load)
+        ),
     };
     let latency = from.e2e.zip(top.e2e).filter(|&(before, _)| before > 0.0);
     let cost = latency
@@ -196,10 +201,13 @@ impl Sweep {
     fn told(&self) -> Vec<Evidence> {
         let told = |load: &Load| {
             let latency = load.e2e.map(|e2e| format!(", requests took {}", time(e2e)));
+            let axis = match load.load {
+                1.0 => self.axis.replacen("requests", "request", 1),
+                _ => self.axis.to_owned(),
+            };
             Evidence::new(format!(
-                "{} {}: {} {}{}",
+                "{} {axis}: {} {}{}",
                 figure(load.load),
-                self.axis,
                 count(load.throughput.round() as u64),
                 self.unit,
                 latency.unwrap_or_default()
@@ -340,7 +348,7 @@ mod tests {
         assert_eq!(finding.evidence.len(), 3);
         assert_eq!(
             finding.evidence[0].fact,
-            "1 requests in flight: 10 output tok/s, requests took 100 ms"
+            "1 request in flight: 10 output tok/s, requests took 100 ms"
         );
     }
 

@@ -5,7 +5,7 @@
 use tokometer_record::{Offset, Record};
 
 use super::figures::{count, percent, plural};
-use crate::Run;
+use crate::{Run, gist};
 
 /// A part of the requests: `300 of 400 requests (75 %)`.
 pub(super) fn of_requests(part: usize, whole: u64) -> String {
@@ -18,8 +18,9 @@ pub(super) fn requests(number: usize) -> String {
     plural(number as u64, "request", "requests")
 }
 
-/// Words of a server or a system, in quotation marks, cut short where they are long.
+/// What a server or a system says, in quotation marks, cut short where it is long.
 pub(super) fn quoted(words: &str) -> String {
+    let words = gist(words);
     match words.char_indices().nth(LONGEST_WORDS) {
         Some((end, _)) => format!("\"{}…\"", &words[..end]),
         None => format!("\"{words}\""),
