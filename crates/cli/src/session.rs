@@ -282,6 +282,10 @@ impl<'a> Run<'a> {
         name: String,
         asks: Arc<[Ask]>,
     ) -> Result<(), Trouble> {
+        self.hear_before_load();
+        if self.is_interrupted() {
+            return Ok(());
+        }
         let Scene { plan, screen, model, .. } = &self.scene;
         let path = self.folder.path().join(&name);
         let arguments = header::arguments(plan, point, model, &path.to_string_lossy());
@@ -305,6 +309,15 @@ impl<'a> Run<'a> {
         self.tell(&path, &recorded.log)
     }
 
+    /// Hears the service's own side before a load, and says what of it cannot be heard: later is too late to do something about it.
+    fn hear_before_load(&self) {
+        for remark in self.hearing.before_load(&|| !self.is_interrupted()) {
+            let note = format!("{}: {}", remark.source, remark.detail);
+            self.scene.screen.say(format_args!("note: {note}"));
+            self.journal.warning(note);
+        }
+    }
+
     /// Puts the load on the service, while one thread records and another one shows how it goes.
     fn load(
         &mut self,
@@ -314,7 +327,6 @@ impl<'a> Run<'a> {
     ) -> Result<(Finished, Recorded), Trouble> {
         let Scene { plan, probe, screen, interruption, service, .. } = &self.scene;
         let engine = &service.engine;
-        self.hearing.before_load();
         if plan.target.profile {
             profile::profile(service, Profile::Start)?;
         }
@@ -370,7 +382,7 @@ impl<'a> Run<'a> {
         let stop = || interruption.urgency() == Urgency::Stop || interruption.signals() > signals;
         if !stop() {
             let pause = |length| interruption.pause(length);
-            let mut lines = self.hearing.after_load(&pause);
+            let mut lines = self.hearing.after_load(&pause, &|| !stop());
             lines.extend(self.hearing.silent(&recorded.log, service.engine.now()));
             let written = self.recorder.hear(&mut recorded.log, lines);
             written.map_err(|error| unwritten(&self.folder, &error))?;

@@ -65,7 +65,10 @@ pub enum Over {
 impl Metric {
     /// The distribution of the metric's values over a run. `None` if it has none, or is a figure of the run as a whole.
     pub fn distribution(&self, run: &Run<'_>) -> Option<Distribution> {
-        Distribution::of(self.sample(run))
+        match self.of {
+            Of::Gaps(_) => Distribution::pooled(self.sample(run)),
+            Of::Request(_) | Of::Waiting(_) | Of::Run(_) => Distribution::of(self.sample(run)),
+        }
     }
 
     /// The metric's values over a run, ascending: for percentiles that a [`Distribution`] does not keep. Empty if it has none.
@@ -76,6 +79,7 @@ impl Metric {
         values
     }
 
+    /// In the order in which requests started.
     fn sample(&self, run: &Run<'_>) -> Vec<f64> {
         let among = if self.over == Over::Probes { &run.probes } else { &run.measured };
         let counts = |record: &&&Record| self.over == Over::Measured || record.succeeded();

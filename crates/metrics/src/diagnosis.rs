@@ -14,6 +14,7 @@ mod queueing;
 mod refusals;
 mod sample;
 mod saturation;
+mod shift;
 mod speculation;
 mod spread;
 mod stalls;
@@ -145,6 +146,11 @@ pub const RULES: &[Rule] = &[
         find: stalls::prefill_stalls,
     },
     Rule {
+        key: "stream_stalls",
+        about: "outputs stand still in the middle, and no other request's prompt is why",
+        find: stalls::stream_stalls,
+    },
+    Rule {
         key: "speculation_not_paying",
         about: "few of the drafted tokens are accepted",
         find: speculation::speculation_not_paying,
@@ -168,6 +174,11 @@ pub const RULES: &[Rule] = &[
         key: "warm_up",
         about: "the first measured requests found a server that was not warm",
         find: warm_up::warm_up,
+    },
+    Rule {
+        key: "latency_shift",
+        about: "latencies rose, or fell, at a moment in mid-run and stayed there",
+        find: shift::latency_shift,
     },
     Rule {
         key: "bimodal_latencies",

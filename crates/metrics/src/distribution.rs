@@ -2,7 +2,7 @@
 //!
 //! Deliberately not the sample itself: a run of millions of chunks must not live twice in memory.
 
-use crate::confidence::{self, Bounds, TooFew};
+use crate::confidence::{self, Bounds, Unbounded};
 use crate::quantile::{self, Percentile};
 
 /// A sample, summed up. Never empty, and every figure finite.
@@ -18,6 +18,7 @@ pub struct Distribution {
     pub min: f64,
     /// The greatest.
     pub max: f64,
+    mean_bounds: Result<Bounds, Unbounded>,
     ladder: [Rung; Percentile::LADDER.len()],
 }
 
@@ -25,25 +26,44 @@ pub struct Distribution {
 struct Rung {
     nearest_rank: f64,
     linear: f64,
-    bounds: Result<Bounds, TooFew>,
+    bounds: Result<Bounds, Unbounded>,
 }
 
 impl Distribution {
-    /// Sums up `values`, in any order. Values that are not finite are left out; `None` if none is left.
+    /// Sums up `values`, one a request, in the order in which requests started: bounds go by how much they depend on each other.
+    /// Values that are not finite are left out; `None` if none is left.
     pub fn of(mut values: Vec<f64>) -> Option<Self> {
         values.retain(|value| value.is_finite());
+        let mut sorted = values.clone();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let bounds = |percentile| confidence::percentile(&values, &sorted, percentile);
+        Self::sorted(&sorted, confidence::mean(&values), bounds)
+    }
+
+    /// Sums up values that come several a request, in any order: they have no bounds. `None` if no value is finite.
+    pub fn pooled(mut values: Vec<f64>) -> Option<Self> {
+        values.retain(|value| value.is_finite());
         values.sort_unstable_by(f64::total_cmp);
+        Self::sorted(&values, Err(Unbounded::Pooled), |_| Err(Unbounded::Pooled))
+    }
+
+    fn sorted(
+        values: &[f64],
+        mean_bounds: Result<Bounds, Unbounded>,
+        bounds: impl Fn(Percentile) -> Result<Bounds, Unbounded>,
+    ) -> Option<Self> {
         let (&min, &max) = (values.first()?, values.last()?);
         let n = values.len() as f64;
         // Rounding must not carry a mean of equal values outside of them.
         let mean = (values.iter().sum::<f64>() / n).clamp(min, max);
         let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n;
         let ladder = Percentile::LADDER.map(|percentile| Rung {
-            nearest_rank: quantile::nearest_rank(&values, percentile).unwrap_or(max),
-            linear: quantile::linear(&values, percentile).unwrap_or(max),
-            bounds: confidence::percentile(&values, percentile),
+            nearest_rank: quantile::nearest_rank(values, percentile).unwrap_or(max),
+            linear: quantile::linear(values, percentile).unwrap_or(max),
+            bounds: bounds(percentile),
         });
-        Some(Self { n: values.len() as u64, mean, std: variance.sqrt(), min, max, ladder })
+        let (n, std) = (values.len() as u64, variance.sqrt());
+        Some(Self { n, mean, std, min, max, mean_bounds, ladder })
     }
 
     /// A percentile of [`Percentile::LADDER`] by nearest rank. `None` for any other.
@@ -56,18 +76,17 @@ impl Distribution {
         self.rung(percentile).map(|rung| rung.linear)
     }
 
-    /// Where the true mean lies, at 95 %: [`confidence::mean`]. Good where requests have one value each; the many gaps of
-    /// one request depend on each other, and the bounds of such are too narrow.
+    /// Where the true mean lies, at 95 %: [`confidence::mean`].
     ///
     /// # Errors
-    /// If there are too few values.
-    pub fn mean_bounds(&self) -> Result<Bounds, TooFew> {
-        confidence::around(self.n, self.mean, self.std)
+    /// If there are too few values, they depend on each other too much, or they are [`pooled`](Self::pooled).
+    pub const fn mean_bounds(&self) -> Result<Bounds, Unbounded> {
+        self.mean_bounds
     }
 
-    /// Between which values a true percentile of [`Percentile::LADDER`] lies, each bound at 99 %, with the same reserve:
-    /// [`confidence::percentile`]. `None` for any other percentile, and the refusal where there are too few values.
-    pub fn bounds(&self, percentile: Percentile) -> Option<Result<Bounds, TooFew>> {
+    /// Between which values a true percentile of [`Percentile::LADDER`] lies, each bound at 99 %: [`confidence::percentile`].
+    /// `None` for any other percentile, and the refusal for the reasons for which [`mean_bounds`](Self::mean_bounds) refuses.
+    pub fn bounds(&self, percentile: Percentile) -> Option<Result<Bounds, Unbounded>> {
         self.rung(percentile).map(|rung| rung.bounds)
     }
 
@@ -111,23 +130,39 @@ mod tests {
         assert!(!of.bears(Percentile::P99));
     }
 
+    /// Values in no order: each once, 0 to 499, or as many as asked for below that.
+    fn mixed(n: u64) -> Vec<f64> {
+        (0..n).map(|i| (i * i * 31 + i * 7) % 499).map(|value| value as f64).collect()
+    }
+
     #[test]
     fn bounds_are_those_of_the_sample() {
-        let values: Vec<f64> = (0..500).map(f64::from).collect();
+        let values = mixed(499);
+        let mut sorted = values.clone();
+        sorted.sort_by(f64::total_cmp);
         let of = Distribution::of(values.clone()).unwrap();
-        let bounds = confidence::percentile(&values, Percentile::P99);
+        let bounds = confidence::percentile(&values, &sorted, Percentile::P95);
         assert!(bounds.is_ok());
-        assert_eq!(of.bounds(Percentile::P99), Some(bounds));
-        let (own, whole) = (of.mean_bounds().unwrap(), confidence::mean(&values).unwrap());
-        assert!((own.low - whole.low).abs() + (own.high - whole.high).abs() < 1e-9);
+        assert_eq!(of.bounds(Percentile::P95), Some(bounds));
+        assert_eq!(of.mean_bounds(), confidence::mean(&values));
+        assert!(of.mean_bounds().is_ok());
     }
 
     #[test]
     fn what_a_sample_cannot_bear_has_no_bounds() {
-        let of = Distribution::of((0..20).map(f64::from).collect()).unwrap();
-        assert_eq!(of.mean_bounds(), Err(TooFew { needs: 30, has: 20 }));
-        assert_eq!(of.bounds(Percentile::P99), Some(Err(TooFew { needs: 459, has: 20 })));
+        let of = Distribution::of(mixed(20)).unwrap();
+        assert_eq!(of.mean_bounds(), Err(Unbounded::TooFew { needs: 30, has: 20 }));
+        let p99 = of.bounds(Percentile::P99);
+        assert_eq!(p99, Some(Err(Unbounded::TooFew { needs: 459, has: 20 })));
         assert!(of.bounds(Percentile::P50).is_some_and(|bounds| bounds.is_ok()));
+    }
+
+    #[test]
+    fn values_of_which_a_request_has_many_have_no_bounds() {
+        let of = Distribution::pooled(mixed(499)).unwrap();
+        assert_eq!(of.mean_bounds(), Err(Unbounded::Pooled));
+        assert_eq!(of.bounds(Percentile::P50), Some(Err(Unbounded::Pooled)));
+        assert_eq!(Distribution::of(mixed(499)).map(|of| of.mean), Some(of.mean));
     }
 
     #[test]

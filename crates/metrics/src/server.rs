@@ -8,5 +8,6 @@ mod side;
 
 pub use counters::{Diffusion, PrefixCache, ServerCounters, Speculation};
 pub use side::{
-    Beside, Cache, Counted, GpuUse, Level, LogSide, Moment, ServerSide, Speculated, Spread, Through,
+    Beside, Cache, Counted, GpuUse, Level, LogSide, Moment, ServerSide, SourceUse, Speculated,
+    Spread, Through, Xid,
 };

@@ -4,10 +4,12 @@
 //! replacement for the figures of the whole, which is what was asked for and what peers print: it stands beside them.
 //!
 //! A closed loop is steady from when nine of ten of the requests in flight at the moment at which it was first full have
-//! ended, to the last start: from then on no place is filled again. An open loop, or a rate under a cap, is steady from
+//! ended, for as many whole generations, of as many ends as there are places, as are over by the last start: from then on no
+//! place is filled again. Whole generations, for where all places go in step a window that begins with one and ends within
+//! another holds tokens of requests that it does not hold the ends of. An open loop, or a rate under a cap, is steady from
 //! where MSER-5 ends its beginning, to the last start. MSER-5 leaves out as many batches of five latencies as make the
 //! rest's mean the surest (White, Simulation 69, 1997; White, Cobb and Spratt, Winter Simulation Conference 2000, for
-//! batches of five). Either way the latencies within must not drift.
+//! batches of five). Either way the latencies within must neither drift nor step from one level to another.
 
 use tokometer_record::{Offset, Record};
 
@@ -47,7 +49,7 @@ pub enum Unsteady {
     TooFew,
     /// The concurrency was never held for long enough: requests came to their end, or places stayed empty.
     NotHeld,
-    /// Latencies kept rising, or falling, to the end.
+    /// Latencies changed in the course of it: they kept rising, or falling, or stepped to another level and stayed there.
     Drifting,
 }
 
@@ -72,7 +74,8 @@ impl Steady {
         if started.len() < Self::LEAST {
             return Err(Unsteady::TooFew);
         }
-        if drifts(&values(&E2E, &started)) {
+        let (e2e, ttft) = (values(&E2E, &started), values(&TTFT, &started));
+        if drifts(&e2e) || steps(&e2e) || steps(&ttft) {
             return Err(Unsteady::Drifting);
         }
         Ok(Self::between(run, (from, to), &started))
@@ -100,8 +103,8 @@ impl Steady {
     }
 }
 
-/// Of a closed loop: from when the requests that filled it are over, but for one in ten that may be stragglers, to the last
-/// start.
+/// Of a closed loop: from when the requests that filled it are over, but for one in ten that may be stragglers, to the end of
+/// the last whole generation that ended by the last start.
 fn held(run: &Run<'_>) -> Result<(Offset, Offset), Unsteady> {
     let [first, .., last] = run.measured[..] else { return Err(Unsteady::TooFew) };
     let flights: Vec<Flight> = run.all.iter().map(|record| (record.started, record.end)).collect();
@@ -112,12 +115,27 @@ fn held(run: &Run<'_>) -> Result<(Offset, Offset), Unsteady> {
     let mut ends: Vec<Offset> = flights.iter().filter(aboard).map(|&(_, end)| end).collect();
     ends.sort_unstable();
     let over = ends.get((ends.len() * 9).div_ceil(10).saturating_sub(1));
-    let (from, to) = (*over.ok_or(Unsteady::NotHeld)?, last.started);
+    let from = *over.ok_or(Unsteady::NotHeld)?;
+    if last.started <= from {
+        return Err(Unsteady::NotHeld);
+    }
+    let to = generations(&flights, places, from, last.started).ok_or(Unsteady::TooFew)?;
     let mean = concurrency::mean(&flights, from, to).ok_or(Unsteady::NotHeld)?;
     if mean < HELD * places as f64 {
         return Err(Unsteady::NotHeld);
     }
     Ok((from, to))
+}
+
+/// The end of as many whole generations as end within `(from, by]`: each is as many ends as there are places. `None` if not one
+/// does.
+fn generations(flights: &[Flight], places: u64, from: Offset, by: Offset) -> Option<Offset> {
+    let ends = flights.iter().map(|&(_, end)| end);
+    let mut within: Vec<Offset> = ends.filter(|&end| from < end && end <= by).collect();
+    within.sort_unstable();
+    let generation = usize::try_from(places).ok().filter(|&places| places > 0)?;
+    let whole = within.len() / generation * generation;
+    within.get(whole.checked_sub(1)?).copied()
 }
 
 /// Of an open loop: from the start of the first request that MSER-5 leaves in, to the last start.
@@ -165,11 +183,7 @@ fn mser(values: &[f64]) -> usize {
 /// 1968). Of many values, a hundred means of neighbours are tested: neighbours share the server's state, and are not drawn
 /// independently.
 fn drifts(values: &[f64]) -> bool {
-    let per_mean = values.len().div_ceil(MOST_TESTED).max(1);
-    let means: Vec<f64> = values
-        .chunks(per_mean)
-        .map(|chunk| chunk.iter().sum::<f64>() / chunk.len() as f64)
-        .collect();
+    let means = tested(values);
     let n = means.len() as f64;
     if n < 3.0 {
         return false;
@@ -191,6 +205,63 @@ fn drifts(values: &[f64]) -> bool {
     drift.abs() > STRONG * sorted[sorted.len() / 2].abs()
 }
 
+/// Whether values step from one level to another, in their order, and stay there: by Pettitt's test (Applied Statistics 28, 1979) with
+/// 99 %, where the medians on either side are a quarter of the median of all apart. As for a drift, many values are tested by the
+/// means of neighbours. Neighbours that are alike beyond the step make it less sure, by as much as they are.
+fn steps(values: &[f64]) -> bool {
+    let means = tested(values);
+    let n = means.len();
+    let fewest = (n / SHORTEST_LEVEL).max(FEWEST_OF_A_LEVEL);
+    if n < 2 * fewest {
+        return false;
+    }
+    let rises = |i: usize| -> f64 {
+        means.iter().map(|other| f64::from(other.total_cmp(&means[i]) as i8)).sum()
+    };
+    let sums = (0..n).scan(0.0_f64, |sum, i| {
+        *sum += rises(i);
+        Some(*sum)
+    });
+    let within = sums.enumerate().map(|(i, sum)| (i + 1, sum.abs()));
+    let within = within.filter(|(at, _)| fewest <= *at && *at <= n - fewest);
+    let Some((at, furthest)) = within.max_by(|(_, a), (_, b)| a.total_cmp(b)) else { return false };
+    let (before, after) = means.split_at(at);
+    let apart = (median(after) - median(before)).abs();
+    if apart <= STRONG * median(&means).abs() {
+        return false;
+    }
+    let alike = beside_a_step(before, after).clamp(0.0, 1.0);
+    let n = n as f64;
+    let squared = furthest * furthest * (1.0 - alike) / (1.0 + alike);
+    2.0 * (-6.0 * squared / (n.powi(3) + n.powi(2))).exp() < BY_CHANCE
+}
+
+/// The correlation of neighbours on either side of a step, each taken from its own side's mean.
+fn beside_a_step(before: &[f64], after: &[f64]) -> f64 {
+    let (mut products, mut squares) = (0.0, 0.0);
+    for side in [before, after] {
+        let middle = side.iter().sum::<f64>() / side.len() as f64;
+        squares += side.iter().map(|value| (value - middle).powi(2)).sum::<f64>();
+        products +=
+            side.windows(2).map(|pair| (pair[0] - middle) * (pair[1] - middle)).sum::<f64>();
+    }
+    if squares > 0.0 { products / squares } else { 0.0 }
+}
+
+/// The values as they are tested: of many, the means of neighbours.
+fn tested(values: &[f64]) -> Vec<f64> {
+    let per_mean = values.len().div_ceil(MOST_TESTED).max(1);
+    let mean = |chunk: &[f64]| chunk.iter().sum::<f64>() / chunk.len() as f64;
+    values.chunks(per_mean).map(mean).collect()
+}
+
+/// The upper one of two in the middle. 0 of nothing.
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+}
+
 fn values(metric: &Metric, records: &[&Record]) -> Vec<f64> {
     match metric.of {
         Of::Request(value) => records.iter().filter_map(|record| value(record)).collect(),
@@ -209,6 +280,15 @@ const TREND: f64 = 2.576;
 
 /// A drift of this share of the median is strong.
 const STRONG: f64 = 0.25;
+
+/// How often a step is found where there is none.
+const BY_CHANCE: f64 = 0.01;
+
+/// Either level holds for at least this part of the whole: one tenth …
+const SHORTEST_LEVEL: usize = 10;
+
+/// … and this many values.
+const FEWEST_OF_A_LEVEL: usize = 5;
 
 /// More values are tested for a trend by their neighbours' means.
 const MOST_TESTED: usize = 100;
@@ -263,6 +343,35 @@ mod tests {
         // Nine rounds end after 1 s and up to 2.8 s, and of the tenth the first tokens are still to come: 72 tokens in 1.8 s.
         assert!((steady.request_throughput - 20.0).abs() < 1e-9);
         assert!((steady.output_throughput - 40.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn throughputs_of_a_loop_in_step_agree() {
+        // 32 places, three to six generations of about 2 s that stay in step, 64 tokens each after a prefill of a quarter.
+        let mut rng = ChaCha8Rng::seed_from_u64(20_250_105);
+        for generations in 3..=6 {
+            for extra in [0, 7, 16, 31] {
+                let requests = 32 * generations + extra;
+                let mut free = vec![0_u64; 32];
+                let records = (0..requests).map(|i| {
+                    let place = (0..32).min_by_key(|&place| free[place]).unwrap();
+                    let (start, length) = (free[place], rng.random_range(1_900..2_100_u64));
+                    free[place] = start + length;
+                    let (first, rest) = (length / 4, length - length / 4);
+                    let chunks: Vec<u64> =
+                        (0..64).map(|token| start + first + rest * token / 63).collect();
+                    ok(i, start, &chunks)
+                });
+                let mut log = point_log(records.collect::<Vec<_>>());
+                log.point.concurrency = Some(32);
+                let steady = steady(&log).unwrap();
+                let by_requests = 64.0 * steady.request_throughput;
+                let apart = (steady.output_throughput / by_requests - 1.0).abs();
+                assert!(apart < 0.04, "{generations} and {extra}: {steady:?}");
+                // 32 places of 64 tokens each 2 s.
+                assert!((steady.output_throughput / 1_024.0 - 1.0).abs() < 0.06, "{steady:?}");
+            }
+        }
     }
 
     #[test]
@@ -344,10 +453,52 @@ mod tests {
             .filter(|_| {
                 // Exponential: as noisy as latencies of outputs of any length get.
                 let draw = |_| 0.1 - (1.0 - rng.random::<f64>()).ln();
-                drifts(&(0..60).map(draw).collect::<Vec<_>>())
+                let values: Vec<f64> = (0..60).map(draw).collect();
+                drifts(&values) || steps(&values)
             })
             .count();
         assert!(alarms <= 12, "{alarms} of 500");
+    }
+
+    #[test]
+    fn latencies_that_step_to_another_level_are_not_steady() {
+        let mut rng = ChaCha8Rng::seed_from_u64(20_250_105);
+        let mut noise = || rng.random_range(0..100);
+        // The first tokens after 0.6 s, and from the middle on after 1.4 s, of requests of ten seconds.
+        let request = |i: u64, first: u64| ok(i, i * 100, &[i * 100 + first, i * 100 + 10_000]);
+        let mut log =
+            point_log((0..300).map(|i| request(i, if i < 150 { 600 } else { 1_400 } + noise())));
+        log.point.rate = Some(10.0);
+        log.point.open_loop = true;
+        assert_eq!(steady(&log), Err(Unsteady::Drifting));
+        let level = |i| if i < 100 { 1_000 } else { 1_400 };
+        assert_eq!(steady(&closed(4, 200, level)), Err(Unsteady::Drifting));
+    }
+
+    #[test]
+    fn a_step_that_is_sure_and_small_is_let_pass() {
+        assert!(steady(&closed(4, 200, |i| if i < 100 { 1_000 } else { 1_200 })).is_ok());
+    }
+
+    #[test]
+    fn a_short_spell_is_no_other_level() {
+        let spell: Vec<f64> =
+            (0..100).map(|i| if (40..45).contains(&i) { 3.0 } else { 1.0 }).collect();
+        assert!(!steps(&spell));
+        let alternating: Vec<f64> = (0..100).map(|i| f64::from(1 + i % 2)).collect();
+        assert!(!steps(&alternating));
+    }
+
+    #[test]
+    fn values_that_wander_are_seldom_taken_for_a_step() {
+        let mut draws = crate::confidence::testing::Draws::seeded(20_250_110);
+        let alarms = (0..300)
+            .filter(|_| {
+                let wandering = crate::confidence::testing::sequence(&mut draws, 100, 0.7);
+                steps(&wandering.iter().map(|value| 2.0 + value / 2.0).collect::<Vec<_>>())
+            })
+            .count();
+        assert!(alarms <= 12, "{alarms} of 300");
     }
 
     #[test]

@@ -86,7 +86,9 @@ impl fmt::Debug for Filled {
 /// Whether a header or a parameter of that name holds a secret: `Authorization`, `X-Api-Key`, `access_token`, `Cookie`.
 pub fn names_a_secret(name: &str) -> bool {
     let name = name.to_lowercase();
-    name.split(['-', '_', '.']).any(|word| SECRET_WORDS.iter().any(|end| word.ends_with(end)))
+    let mut words = name.split(['-', '_', '.']);
+    words.clone().any(|word| SECRET_WORDS.iter().any(|end| word.ends_with(end)))
+        || words.next_back() == Some("pass")
 }
 
 /// Whether a field of a request's body of that name holds a secret: as [`names_a_secret`] says, but for those that are only called so.
@@ -177,6 +179,12 @@ const SECRET_WORDS: &[&str] = &[
     "secret",
     "cookie",
     "password",
+    "passwd",
+    "passphrase",
+    "passcode",
+    "pwd",
+    "jwt",
+    "bearer",
     "credential",
     "credentials",
     "sig",
@@ -235,10 +243,26 @@ mod tests {
             "client_credentials",
             "sig",
             "X-Amz-Signature",
+            "pwd",
+            "dbpasswd",
+            "pass",
+            "user-pass",
+            "jwt",
+            "Bearer",
         ] {
             assert!(names_a_secret(name), "{name}");
         }
-        for name in ["X-Max-Tokens", "Accept", "X-Team", "keyboard", "User-Agent", "X-Design"] {
+        for name in [
+            "X-Max-Tokens",
+            "Accept",
+            "X-Team",
+            "keyboard",
+            "User-Agent",
+            "X-Design",
+            "pass_through",
+            "bypass",
+            "X-Session-Id",
+        ] {
             assert!(!names_a_secret(name), "{name}");
         }
     }

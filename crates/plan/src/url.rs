@@ -47,6 +47,27 @@ impl Url {
         setting: &str,
         environment: &dyn Environment,
     ) -> Result<Self, PlanError> {
+        Self::parse_for(&FOR_REQUESTS, written, setting, environment)
+    }
+
+    /// The same of a page that is read, to which nothing is sent but its address.
+    ///
+    /// # Errors
+    /// As [`Url::parse`], with advice for such an address.
+    pub(crate) fn parse_page(
+        written: &str,
+        setting: &str,
+        environment: &dyn Environment,
+    ) -> Result<Self, PlanError> {
+        Self::parse_for(&FOR_PAGES, written, setting, environment)
+    }
+
+    fn parse_for(
+        purpose: &Purpose,
+        written: &str,
+        setting: &str,
+        environment: &dyn Environment,
+    ) -> Result<Self, PlanError> {
         let wrong = |problem: &str, hint: &str| {
             Err(PlanError::at(setting, problem.to_owned()).with_hint(hint.to_owned()))
         };
@@ -62,23 +83,26 @@ impl Url {
         }
         let query = query.map(|query| query.split('#').next().unwrap_or_default());
         let Some((scheme, rest)) = front.split_once("://") else {
-            return wrong("not a URL: it has no http:// or https:// before the host", EXAMPLE);
+            return wrong(
+                "not a URL: it has no http:// or https:// before the host",
+                purpose.example,
+            );
         };
         let scheme = match scheme.to_ascii_lowercase().as_str() {
             "http" => Scheme::Http,
             "https" => Scheme::Https,
             "sim" => Scheme::Sim,
-            _ => return wrong("not a URL for requests: only http, https and sim are", EXAMPLE),
+            _ => return wrong(purpose.schemes, purpose.example),
         };
         let rest = rest.split('#').next().unwrap_or_default();
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         if front.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            return wrong("a URL holds no blanks", EXAMPLE);
+            return wrong("a URL holds no blanks", purpose.example);
         }
         if authority.contains('@') {
             return wrong(
                 "a user name or password inside a URL would be shown in logs",
-                "leave it out, and send it as a header: Authorization: Basic ${VARIABLE}",
+                purpose.instead_of_a_password,
             );
         }
         match scheme {
@@ -90,7 +114,7 @@ impl Url {
             }
             Scheme::Sim => {}
             Scheme::Http | Scheme::Https => check_authority(authority)
-                .map_err(|problem| PlanError::at(setting, problem).with_hint(EXAMPLE))?,
+                .map_err(|problem| PlanError::at(setting, problem).with_hint(purpose.example))?,
         }
         let query = query.map(|query| look_up_query(query, setting, environment)).transpose()?;
         if let (Scheme::Http | Scheme::Https, Some(query)) = (scheme, &query) {
@@ -223,7 +247,25 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-const EXAMPLE: &str = "for example http://127.0.0.1:8000/v1/chat/completions";
+/// What a URL is for, in the words of advice.
+struct Purpose {
+    schemes: &'static str,
+    example: &'static str,
+    instead_of_a_password: &'static str,
+}
+
+const FOR_REQUESTS: Purpose = Purpose {
+    schemes: "not a URL for requests: only http, https and sim are",
+    example: "for example http://127.0.0.1:8000/v1/chat/completions",
+    instead_of_a_password: "leave it out, and send it as a header: Authorization: Basic ${VARIABLE}",
+};
+
+const FOR_PAGES: Purpose = Purpose {
+    schemes: "not the URL of a page: only http and https are",
+    example: "for example http://127.0.0.1:8000/metrics",
+    instead_of_a_password: "headers are sent to the target's own /metrics alone: give an address that wants no password, \
+                            or a parameter, ?token=${VARIABLE}",
+};
 
 #[cfg(test)]
 mod tests {

@@ -210,6 +210,9 @@ pub struct GpuReading {
 pub struct Gpu {
     /// Which one: its number, or what else tells it from the others of its source.
     pub id: String,
+    /// What tells it from every other in the world, where that is told, whoever speaks of it: of a part (MIG) with the part's number.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub uuid: String,
     /// Its model, where that is told.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,

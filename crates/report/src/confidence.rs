@@ -1,13 +1,13 @@
 //! How far means and percentiles can be relied on: their bounds, or in words why they have none.
 //!
-//! Deliberately of requests alone: the gaps within one request are not independent of each other, and have no bounds. What differs
-//! from run to run is in none of these.
+//! Deliberately of requests alone: the gaps within one request are no sample of their own, and have no bounds. That requests which
+//! follow each other depend on each other is in all of these, what differs from run to run in none.
 
 use serde_json::{Map, Value, json};
 use tokometer_metrics::Distribution;
 use tokometer_metrics::catalog::{E2E, Metric, Of, SCHEDULED_E2E, SCHEDULED_TTFT, TPOT, TTFT};
 use tokometer_metrics::confidence::{
-    Bounds, CONFIDENCE_OF_MEANS, CONFIDENCE_OF_PERCENTILES, TooFew,
+    Bounds, CONFIDENCE_OF_MEANS, CONFIDENCE_OF_PERCENTILES, Unbounded,
 };
 use tokometer_metrics::quantile::Percentile;
 use tokometer_metrics::summary::PointSummary;
@@ -34,8 +34,8 @@ pub(crate) fn of_point(summary: &PointSummary) -> String {
     columns.extend(labels.iter().map(|label| Column::right(label)));
     let rows: Vec<Vec<String>> = told.iter().map(Told::row).collect();
     let sureness = format!(
-        "Below each figure its bounds. Those of a mean hold it with {} % confidence, and each of a percentile holds with {} %; what \
-         differs from run to run is in neither.",
+        "Below each figure its bounds. Those of a mean hold it with {} % confidence, and each of a percentile holds with {} %; \
+         that requests which follow each other depend on each other is allowed for, what differs from run to run is in neither.",
         shortest(100.0 * CONFIDENCE_OF_MEANS, 1),
         shortest(100.0 * CONFIDENCE_OF_PERCENTILES, 1)
     );
@@ -51,9 +51,15 @@ pub(crate) fn json(metric: &Metric, values: &Distribution) -> Value {
     if matches!(metric.of, Of::Gaps(_)) {
         return Value::Null;
     }
-    let bounds = |bounds: Result<Bounds, TooFew>| match bounds {
+    let bounds = |bounds: Result<Bounds, Unbounded>| match bounds {
         Ok(Bounds { low, high }) => json!({ "low": low, "high": high }),
-        Err(TooFew { needs, has }) => json!({ "needs": needs, "has": has }),
+        Err(Unbounded::TooFew { needs, has }) => {
+            json!({ "why": "too_few", "needs": needs, "has": has })
+        }
+        Err(Unbounded::Dependent { needs, has, worth }) => {
+            json!({ "why": "dependent", "needs": needs, "has": has, "worth": worth })
+        }
+        Err(Unbounded::Pooled) => Value::Null,
     };
     let percentiles: Map<String, Value> = Percentile::LADDER
         .iter()
@@ -115,31 +121,72 @@ impl Told<'_> {
     }
 }
 
-/// What has no bounds, and how many requests it takes: each figure once, by the latency that lacks most.
+/// What has no bounds, and why. What too few requests have is told once a figure, by the latency that lacks most; of requests that
+/// depend on each other, the latencies each figure of which lacks bounds are named with what they are worth at the least.
 fn refusals(told: &[Told<'_>], sent: u64) -> String {
-    let mut refused: Vec<(String, TooFew)> = Vec::new();
+    let mut few: Vec<(String, Few)> = Vec::new();
+    let mut dependent: Vec<String> = Vec::new();
     for latency in told {
-        let mean = latency.values.mean_bounds().err().map(|few| ("A mean".to_owned(), few));
+        let mean = latency.values.mean_bounds().err().map(|why| ("A mean".to_owned(), why));
         let percentiles = SHOWN.iter().filter_map(|&percentile| {
-            let few = latency.values.bounds(percentile)?.err()?;
-            Some((format!("P{}", percentile.percent()), few))
+            let why = latency.values.bounds(percentile)?.err()?;
+            Some((format!("P{}", percentile.percent()), why))
         });
-        for (what, few) in mean.into_iter().chain(percentiles) {
-            match refused.iter_mut().find(|(known, _)| *known == what) {
-                Some((_, known)) if few.has < known.has => *known = few,
-                Some(_) => {}
-                None => refused.push((what, few)),
+        let mut of_latency: Vec<(String, u64, u64)> = Vec::new();
+        for (what, why) in mean.into_iter().chain(percentiles) {
+            match why {
+                Unbounded::TooFew { needs, has } => {
+                    match few.iter_mut().find(|(known, _)| *known == what) {
+                        Some((_, known)) if has < known.has => known.has = has,
+                        Some(_) => {}
+                        None => few.push((what, Few { needs, has })),
+                    }
+                }
+                Unbounded::Dependent { needs, worth, .. } => of_latency.push((what, needs, worth)),
+                Unbounded::Pooled => {}
             }
         }
+        if !of_latency.is_empty() {
+            dependent.push(hang_together(latency, &of_latency));
+        }
     }
-    refused.iter().map(|(what, few)| paragraph("", &refusal(what, *few, sent))).collect()
+    let few = few.iter().map(|(what, few)| refusal(what, *few, sent));
+    few.chain(dependent).map(|told| paragraph("", &told)).collect()
 }
 
-fn refusal(what: &str, few: TooFew, sent: u64) -> String {
+/// `TTFT: requests depend on each other too much for bounds of …`.
+fn hang_together(latency: &Told<'_>, figures: &[(String, u64, u64)]) -> String {
+    let lacking: Vec<String> = figures
+        .iter()
+        .map(|(what, needs, worth)| {
+            let what = if what == "A mean" { "the mean" } else { what };
+            format!("{what} ({} of {})", count(*worth), count(*needs))
+        })
+        .collect();
+    let name = latency.name.split(" (").next().unwrap_or(latency.name);
+    format!(
+        "{name}: requests that follow each other depend on each other too much for bounds at n = {}. In brackets how many \
+         independent ones they are worth, of those that it takes: {}.",
+        count(latency.values.n),
+        lacking.join(", ")
+    )
+}
+
+/// How many requests it takes, and how many there are.
+#[derive(Clone, Copy, Debug)]
+struct Few {
+    needs: u64,
+    has: u64,
+}
+
+fn refusal(what: &str, few: Few, sent: u64) -> String {
     let needs = plural(few.needs, "request", "requests");
     let has = count(few.has);
     match few.has == sent {
-        true => format!("{what} needs {needs}, {has} were sent: it has no bounds."),
+        true => format!(
+            "{what} needs {needs}, {has} {} sent: it has no bounds.",
+            if sent == 1 { "was" } else { "were" }
+        ),
         false => format!(
             "{what} needs {needs}, of the {} that were sent {has} have such a latency: it has no bounds.",
             count(sent)
@@ -166,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_percentile_that_is_not_borne_is_refused_in_words() {
-        let few = TooFew { needs: 459, has: 100 };
+        let few = Few { needs: 459, has: 100 };
         assert_eq!(
             refusal("P99", few, 100),
             "P99 needs 459 requests, 100 were sent: it has no bounds."
@@ -175,6 +222,22 @@ mod tests {
             refusal("P99", few, 400),
             "P99 needs 459 requests, of the 400 that were sent 100 have such a latency: it has no bounds."
         );
+    }
+
+    #[test]
+    fn requests_that_hang_together_are_told_as_that() {
+        // A queue that grows all along: of 500 requests each meets a longer one.
+        let values = Distribution::of((0..500).map(f64::from).collect()).unwrap();
+        let told = Told { name: "TTFT (ms)", scale: 1e3, values: &values };
+        let text = refusals(&[told], 500).replace('\n', " ");
+        assert!(
+            text.starts_with("TTFT: requests that follow each other depend on each other too much for bounds at n = 500."),
+            "{text}"
+        );
+        assert!(text.contains("the mean (0 of 10), P50 ("), "{text}");
+        let json = json(&TTFT, &values);
+        assert_eq!(json["mean"]["why"], "dependent");
+        assert_eq!(json["percentiles"][Percentile::P99.to_string()]["why"], "dependent");
     }
 
     #[test]

@@ -25,9 +25,11 @@ pub struct Explained<'a> {
 }
 
 /// Everything about a run, in words: its headline, its findings with all of their evidence, and for each point the service's own
-/// side, the steady part, and how far figures can be relied on; and beside a baseline, where one is given.
+/// side, the steady part, and how far figures can be relied on; and beside a baseline, where one is given. A finding that the
+/// baseline proves wrong is not told.
 pub fn text(run: &Explained<'_>, baseline: Option<&Explained<'_>>, style: Style) -> String {
     let header = run.header;
+    let borne_out = baseline.map(|baseline| baseline::borne_out(run, baseline));
     let what = format!(
         "{} at {}, begun {}: {}",
         quoted(&header.model, LONGEST_NAME),
@@ -37,7 +39,7 @@ pub fn text(run: &Explained<'_>, baseline: Option<&Explained<'_>>, style: Style)
     );
     let mut blocks = vec![
         paragraph("", &what) + &headline::table(run.points),
-        findings::in_full(run.points, style),
+        findings::in_full(borne_out.as_deref().unwrap_or(run.points), style),
     ];
     blocks.extend(baseline.map(|baseline| baseline::text(run, baseline)));
     blocks.extend(run.points.iter().map(|summary| point(summary, run.points.len())));
@@ -47,7 +49,8 @@ pub fn text(run: &Explained<'_>, baseline: Option<&Explained<'_>>, style: Style)
 /// The same as data: `summary.json`, and under `baseline` what stands beside another run.
 pub fn data(run: &Explained<'_>, baseline: Option<&Explained<'_>>) -> Value {
     let planned = crate::dialect::evalscope::planned(run.header);
-    let mut value = json::run(run.header, run.points, planned);
+    let borne_out = baseline.map(|baseline| baseline::borne_out(run, baseline));
+    let mut value = json::run(run.header, borne_out.as_deref().unwrap_or(run.points), planned);
     if let (Some(baseline), Value::Object(map)) = (baseline, &mut value) {
         map.insert("baseline".to_owned(), baseline::data(run, baseline));
     }

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use tokometer_metrics::{FailureGroup, gist};
 use tokometer_metrics::summary::PointSummary;
+use tokometer_metrics::{FailureGroup, gist};
 use tokometer_record::{FailureKind, Header};
 
 use crate::grid::{Column, Tone, outline, toned};

@@ -34,6 +34,27 @@ pub(crate) fn of_run(points: &[PointSummary], folder: &str, style: Style) -> Str
     block(told.collect(), &format!("tokometer explain {folder}"), style)
 }
 
+/// The findings of a run of one point, whose own text tells them: a sentence each. Empty without any.
+pub(crate) fn in_a_word(summary: &PointSummary, folder: &str, style: Style) -> String {
+    if summary.findings.is_empty() {
+        return String::new();
+    }
+    let told: String = summary
+        .findings
+        .iter()
+        .map(|finding| {
+            let (what, facts) = (finding.what.clone(), Vec::new());
+            Told { finding, what, facts }.sentence(style).join("\n") + "\n"
+        })
+        .collect();
+    let more = hanging(
+        "  ",
+        &format!("Their evidence, and what to do: tokometer explain {folder}"),
+        WIDTH,
+    );
+    heading(summary.findings.len()) + &told + &more.join("\n") + "\n"
+}
+
 /// The findings of a run with all of their evidence, that of each point which shares them included. Says so where there are none.
 pub(crate) fn in_full(points: &[PointSummary], style: Style) -> String {
     let findings = diagnosis::of_run(points);
@@ -81,6 +102,16 @@ struct Told<'a> {
 
 impl Told<'_> {
     fn text(&self, style: Style) -> String {
+        let mut lines = self.sentence(style);
+        for fact in &self.facts {
+            lines.extend(hanging("      • ", &quoted(fact, LONGEST), WIDTH));
+        }
+        lines.extend(hanging("      → ", &quoted(&self.finding.next, LONGEST), WIDTH));
+        lines.join("\n") + "\n"
+    }
+
+    /// Mark, weight and what was found.
+    fn sentence(&self, style: Style) -> Vec<String> {
         let (mark, tone) = dress(self.finding.severity);
         let weight = weight(self.finding);
         let what = quoted(&self.what, LONGEST);
@@ -88,11 +119,7 @@ impl Told<'_> {
         if let Some(first) = lines.first_mut() {
             *first = first.replacen(&weight, &toned(&weight, tone, style), 1);
         }
-        for fact in &self.facts {
-            lines.extend(hanging("      • ", &quoted(fact, LONGEST), WIDTH));
-        }
-        lines.extend(hanging("      → ", &quoted(&self.finding.next, LONGEST), WIDTH));
-        lines.join("\n") + "\n"
+        lines
     }
 }
 
@@ -145,7 +172,8 @@ fn short(evidence: &[Evidence]) -> Vec<String> {
     evidence.iter().take(MOST_FACTS).map(fact).collect()
 }
 
-/// All facts: where several points share the finding, those of each, with what was found there.
+/// All facts: where several points share the finding, those of each, with what was found there; of many points those of the first, of
+/// the one where it is worst, and of the last.
 fn every_fact(finding: &Finding, points: &[PointSummary]) -> Vec<String> {
     let own: Vec<(&PointSummary, &Finding)> = points
         .iter()
@@ -157,8 +185,24 @@ fn every_fact(finding: &Finding, points: &[PointSummary]) -> Vec<String> {
     if own.len() < 2 {
         return finding.evidence.iter().map(fact).collect();
     }
+    let worst = finding.points.first();
+    let is_told = |place: usize, index: usize| {
+        own.len() <= MOST_POINTS || place == 0 || place + 1 == own.len() || worst == Some(&index)
+    };
+    let told: Vec<_> = own
+        .iter()
+        .enumerate()
+        .filter(|(place, (summary, _))| is_told(*place, summary.point.index))
+        .map(|(_, told)| told)
+        .collect();
     let mut facts = Vec::new();
-    for (summary, found) in own {
+    if told.len() < own.len() {
+        facts.push(format!(
+            "so at {} points; told are the first, the last, and the one where it is worst",
+            own.len()
+        ));
+    }
+    for (summary, found) in told {
         let at = label::capital(&summary.point);
         let told = found.evidence.iter().map(|evidence| format!("{at}: {}", fact(evidence)));
         facts.extend(told);
@@ -196,6 +240,9 @@ const MOST_FINDINGS: usize = 6;
 
 /// And so many facts of each.
 const MOST_FACTS: usize = 3;
+
+/// The facts of so many points are told, and of more those of three.
+const MOST_POINTS: usize = 3;
 
 /// The longest sentence, in characters: facts may quote a server.
 const LONGEST: usize = 1_000;
@@ -304,6 +351,28 @@ mod tests {
         for told in ["• Concurrency 50: a fourth fact", "• Concurrency 200: a fourth fact"] {
             assert!(full.contains(told), "{full}");
         }
+    }
+
+    #[test]
+    fn of_many_points_the_first_the_worst_and_the_last_are_told() {
+        let mut points: Vec<_> =
+            (0..5).map(|i| summary(i, 10 * (i + 1), vec![queueing(&[i])])).collect();
+        points[2].findings[0].severity = Severity::Failing;
+        let full = in_full(&points, Style::Plain);
+        assert!(full.contains("• so at 5 points; told are the first"), "{full}");
+        let told = |places: usize| full.contains(&format!("• Concurrency {places}: a fourth fact"));
+        assert_eq!([10, 20, 30, 40, 50].map(told), [true, false, true, false, true]);
+    }
+
+    #[test]
+    fn the_findings_of_a_single_point_are_not_told_twice() {
+        let only = summary(0, 8, vec![found("failures", Severity::Failing, Sureness::Likely)]);
+        insta::assert_snapshot!(in_a_word(&only, "outputs/run", Style::Plain), @"
+        Findings:
+          ✗ failing, likely: Requests wait for a place among those that run.
+          Their evidence, and what to do: tokometer explain outputs/run
+        ");
+        assert_eq!(in_a_word(&summary(0, 8, Vec::new()), "outputs/run", Style::Plain), "");
     }
 
     #[test]

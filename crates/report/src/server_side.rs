@@ -9,6 +9,7 @@ mod gpus;
 mod json;
 mod latencies;
 mod over_time;
+mod servers;
 
 use tokometer_metrics::summary::PointSummary;
 use tokometer_metrics::{ServerSide, server::Level};
@@ -60,15 +61,15 @@ pub(crate) fn in_full(summary: &PointSummary) -> String {
     let side = &summary.side;
     let rows = rows(side, Depth::Full);
     if rows.is_empty() {
-        let unheard = unheard(side);
-        return match unheard.is_empty() {
-            true => "The service's own side was not heard.\n".to_owned(),
-            false => unheard,
-        };
+        let why = remarks(&side.remarks, usize::MAX);
+        let end = if why.is_empty() { "." } else { ":" };
+        return format!("The service's own side was not heard{end}\n{why}");
     }
     let mut text = heading(side) + &table(&rows);
+    text.push_str("Times are seconds since the run began.\n");
     for part in [
         began_anew(side),
+        servers::each(side),
         latencies::beside(side),
         gauges::by_the_log(side),
         over_time::table(side, summary.point.began),
@@ -123,9 +124,16 @@ fn table(rows: &[Row]) -> String {
     outline(&[Column::left(figure), Column::left(value), Column::left("What it says")], &cells)
 }
 
-/// That counters cannot be followed all the way.
+/// That counters cannot be followed all the way, or are left out.
 fn began_anew(side: &ServerSide) -> String {
     let mut text = String::new();
+    for (name, other) in &side.same {
+        let [name, other] = [name, other].map(|source| quoted(source, LONGEST_SOURCE));
+        text.push_str(&paragraph(
+            "",
+            &format!("{name} is the same server as {other}: it counts once."),
+        ));
+    }
     if let Some(&first) = side.resets.first() {
         let times = match side.resets.len() {
             1 => String::new(),
@@ -190,10 +198,11 @@ fn remarks(remarks: &[Remark], most: usize) -> String {
     text
 }
 
-/// `http://a:8000/metrics at 1.2 s: connection refused`.
+/// `http://a:8000/metrics at 1.2 s of the run: connection refused`.
 fn remark(remark: &Remark) -> String {
     let source = quoted(&remark.source, LONGEST_SOURCE);
-    format!("{source} at {} s: {}", seconds(remark.at), quoted(&remark.detail, LONGEST_DETAIL))
+    let detail = quoted(&remark.detail, LONGEST_DETAIL);
+    format!("{source} at {} s of the run: {detail}", seconds(remark.at))
 }
 
 fn seconds(at: tokometer_record::Offset) -> String {
@@ -215,6 +224,9 @@ const LINES: usize = 10;
 
 /// What a figure says has this room at least.
 const NARROWEST: usize = 24;
+
+/// Why there is no figure of a load that was shorter than the time from one reading to the next.
+const NO_READING: &str = "no reading fell into the load";
 
 /// So many remarks are told in short.
 const MOST_REMARKS: usize = 3;

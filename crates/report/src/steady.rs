@@ -89,6 +89,6 @@ const fn words(why: Unsteady) -> &'static str {
     match why {
         Unsteady::TooFew => "there were too few requests to tell",
         Unsteady::NotHeld => "the concurrency was never held for long enough",
-        Unsteady::Drifting => "latencies kept rising, or falling, to the end",
+        Unsteady::Drifting => "latencies changed in the course of it",
     }
 }

@@ -17,6 +17,7 @@ use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, TcpConnector};
 use ureq::{Agent, Proxy};
 
+use crate::conceal::Secrets;
 use tls::Tls;
 
 /// A page of metrics and how it is asked for.
@@ -51,6 +52,13 @@ pub enum Failure {
     Unreachable(String),
     /// It answered with this status.
     Status(u16),
+    /// It says that the page is elsewhere, and what is meant for one server goes to no other.
+    Elsewhere {
+        /// The status by which it says so.
+        status: u16,
+        /// Where: scheme, host and port alone.
+        to: String,
+    },
 }
 
 impl fmt::Display for Failure {
@@ -60,6 +68,9 @@ impl fmt::Display for Failure {
             Self::Status(status @ (401 | 403)) => write!(f, "it wants credentials (HTTP {status})"),
             Self::Status(404) => f.write_str("there is no such page (HTTP 404)"),
             Self::Status(status) => write!(f, "it answers with HTTP {status}"),
+            Self::Elsewhere { status, to } => {
+                write!(f, "it redirects to {to}, which was not asked for (HTTP {status})")
+            }
         }
     }
 }
@@ -117,8 +128,8 @@ impl Fetch {
             match self.get(&url)? {
                 Answer::Page(page) => return Ok(page),
                 Answer::Redirect { status, to } => {
-                    url =
-                        to.and_then(|to| same_server(&url, &to)).ok_or(Failure::Status(status))?;
+                    let there = to.as_deref().and_then(|to| same_server(&url, to));
+                    url = there.ok_or_else(|| self.elsewhere(status, to.as_deref()))?;
                 }
             }
         }
@@ -172,11 +183,21 @@ impl Fetch {
                 Some(rustls::Error::InvalidCertificate(why)) => {
                     format!("its certificate is not trusted: {why}")
                 }
+                Some(rustls::Error::InvalidMessage(_)) => {
+                    "it does not speak TLS there: try http://".to_owned()
+                }
                 _ => error.to_string(),
             },
             other => other.to_string(),
         };
         self.unreachable(&why)
+    }
+
+    fn elsewhere(&self, status: u16, to: Option<&str>) -> Failure {
+        match to.and_then(origin) {
+            None => Failure::Status(status),
+            Some(to) => Failure::Elsewhere { status, to: harmless(&to, &self.endpoint.secrets) },
+        }
     }
 
     fn unreachable(&self, why: &str) -> Failure {
@@ -209,6 +230,14 @@ fn same_server(from: &str, to: &str) -> Option<String> {
     same.then(|| format!("{origin}{}", &to_rest[to_authority.len()..]))
 }
 
+/// Scheme, host and port of an address, without credentials.
+fn origin(address: &str) -> Option<String> {
+    let (scheme, rest) = address.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit('@').next().filter(|host| !host.is_empty())?;
+    Some(format!("{scheme}://{host}"))
+}
+
 fn is_secure(endpoint: &Endpoint) -> bool {
     let begins = |url: &str| url.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("https:"));
     begins(&endpoint.url) || endpoint.proxy.as_deref().is_some_and(begins)
@@ -216,10 +245,7 @@ fn is_secure(endpoint: &Endpoint) -> bool {
 
 /// The words, shortened, and free of secrets and of what stands before an `@` in an address.
 fn harmless(words: &str, secrets: &[String]) -> String {
-    let mut words = words.to_owned();
-    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-        words = words.replace(secret.as_str(), "***");
-    }
+    let words = Secrets::new(secrets).out_of(words);
     let mut plain = String::with_capacity(words.len());
     for (index, piece) in words.split("://").enumerate() {
         let mut piece = piece;
@@ -250,6 +276,8 @@ const LONGEST_REASON: usize = 160;
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+
     use super::*;
     use crate::served::{Reply, Server};
 
@@ -334,13 +362,29 @@ mod tests {
     #[test]
     fn a_redirect_is_followed_to_the_same_server_alone() {
         let page = Server::new(Reply::page("up 1\n"));
-        let away = Server::new(Reply::redirect(&page.url("/metrics")));
-        assert_eq!(fetch(&away.url("/metrics")).page(), Err(Failure::Status(307)));
+        let away = Server::new(Reply::redirect(&page.url("/metrics?token=s3cret")));
+        let there = page.url("");
+        let told = format!("it redirects to {there}, which was not asked for (HTTP 307)");
+        assert_eq!(why(fetch(&away.url("/metrics")).page()), told);
         assert_eq!(page.asked().len(), 0);
 
         let circle = Server::new(Reply::redirect("/metrics/"));
         assert_eq!(why(fetch(&circle.url("/metrics")).page()), "it redirects in circles");
         assert!(circle.asked()[1].starts_with("GET /metrics/ HTTP/1.1\r\n"));
+    }
+
+    #[test]
+    fn a_port_without_tls_is_said_to_be_one() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("https://{}/metrics", listener.local_addr().unwrap());
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+            // What the client says is read, lest the connection be reset before the answer has arrived.
+            let _ = stream.read(&mut [0; 4096]);
+        });
+        assert_eq!(why(fetch(&url).page()), "it does not speak TLS there: try http://");
+        server.join().unwrap();
     }
 
     #[test]

@@ -20,11 +20,15 @@ pub fn reading(page: &str, source: &str, at: Offset) -> Option<GpuReading> {
         if told.name.is_empty() {
             told.name = sample.label("modelName").unwrap_or_default().into_owned();
         }
+        if told.uuid.is_empty() {
+            told.uuid = sample.label("UUID").unwrap_or_default().into_owned();
+        }
     }
     let first_host = all.keys().next()?.host.clone();
     let several_hosts = all.keys().any(|place| place.host != first_host);
     let gpu = |(place, told): (Place, Told<'_>)| Gpu {
         id: place.id(several_hosts),
+        uuid: place.uuid(&told.uuid),
         values: told.values(),
         name: told.name,
     };
@@ -84,10 +88,21 @@ impl Place {
     /// `0`; `node-a 0` where there are several hosts; `0 mig 13` of a part.
     fn id(&self, several_hosts: bool) -> String {
         let host = if several_hosts { self.host.as_str() } else { "" };
-        let instance =
-            if self.instance.is_empty() { String::new() } else { format!("mig {}", self.instance) };
+        let instance = self.part();
         let words = [host, &self.gpu, &instance].into_iter().filter(|word| !word.is_empty());
         words.collect::<Vec<_>>().join(" ")
+    }
+
+    /// DCGM tells of a part the UUID of the whole.
+    fn uuid(&self, whole: &str) -> String {
+        match whole.is_empty() || self.instance.is_empty() {
+            true => whole.to_owned(),
+            false => format!("{whole} {}", self.part()),
+        }
+    }
+
+    fn part(&self) -> String {
+        if self.instance.is_empty() { String::new() } else { format!("mig {}", self.instance) }
     }
 }
 
@@ -95,6 +110,7 @@ impl Place {
 #[derive(Default)]
 struct Told<'p> {
     name: String,
+    uuid: String,
     fields: BTreeMap<&'p str, f64>,
 }
 
@@ -182,6 +198,8 @@ mod tests {
     fn gpus_come_by_their_numbers_and_parts_are_told_apart() {
         let ids: Vec<_> = gpus(PAGE).into_iter().map(|gpu| gpu.id).collect();
         assert_eq!(ids, ["0", "2", "2 mig 13", "10"]);
+        let uuids: Vec<_> = gpus(PAGE).into_iter().map(|gpu| gpu.uuid).collect();
+        assert_eq!(uuids, ["GPU-aaaa", "GPU-cccc", "GPU-cccc mig 13", "GPU-bbbb"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Deliberately without judgement: what it means is defined in `tokometer-metrics`. Everything but [`watch`] and what it stands on
 //! ([`fetch`], [`follow`], [`nvidia_smi`]) is pure. Nothing here shares a thread with the load.
 
+mod conceal;
 pub mod fetch;
 pub mod follow;
 pub mod gpu;

@@ -15,18 +15,20 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tokometer_record::{GpuReading, Offset, Reading, Remark, RemarkKind, Scrape};
 
+use crate::conceal::Secrets;
 use crate::fetch::Endpoint;
 use crate::nvidia_smi;
 use crate::server::Detail;
 
 use log::Log;
-use pace::{Pace, Turn};
+pub use pace::Patience;
+use pace::{Pace, Turn, Yield};
 use page::{Expected, Page, Subject};
 use program::Program;
 
@@ -97,11 +99,46 @@ trait Source: Send {
     fn read(&mut self, detail: Detail, now: &Clock, heard: &mut Vec<Heard>) -> ControlFlow<()>;
 }
 
+/// What a source is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Page,
+    /// On this machine: a file or a program.
+    Here,
+}
+
+/// Pages that are silent, which is said once.
+#[derive(Debug, Default)]
+struct Silent {
+    names: BTreeSet<String>,
+    /// To be handed out with what is heard next.
+    remarks: Vec<Remark>,
+}
+
+impl Silent {
+    /// Whether that is to be handed out: not that a page is silent of which that was said.
+    fn is_news(&mut self, heard: &Heard) -> bool {
+        let source = match heard {
+            Heard::Scrape(scrape) => &scrape.source,
+            Heard::Reading(reading) => &reading.source,
+            Heard::Gpus(reading) => &reading.source,
+            Heard::Remark(remark) => &remark.source,
+        };
+        let known = self.names.remove(source);
+        !known || !matches!(heard, Heard::Remark(remark) if remark.kind == RemarkKind::Unreachable)
+    }
+}
+
 /// A watch that goes on until it is dropped.
 pub struct Watch {
     pace: Arc<Pace>,
+    now: Clock,
     /// Behind a lock, so that one thread may ask for a reading while another takes out what was heard.
     heard: Mutex<Receiver<Heard>>,
+    /// Each source's name, and whether it is a page.
+    sources: Vec<(String, Kind)>,
+    /// Pages that never spoke and are not waited for any longer. Behind a lock for the same reason.
+    silent: Mutex<Silent>,
     threads: Vec<Option<JoinHandle<()>>>,
 }
 
@@ -116,22 +153,27 @@ impl Watch {
     /// [`Watch::read_now`].
     pub fn start(sources: Sources, now: Arc<dyn Fn() -> Offset + Send + Sync>) -> Self {
         let every = if sources.every.is_zero() { EVERY } else { sources.every };
+        let secrets = secrets(&sources);
         let places = places(sources, every, now());
+        let sources = places.iter().map(|place| (place.name.clone(), place.kind)).collect();
         let names = places.iter().map(|place| place.name.clone());
         let pace = Arc::new(Pace::new(names));
         let (sender, heard) = mpsc::channel();
         let begin = |(index, place)| {
             let (pace, now, sender) = (Arc::clone(&pace), Arc::clone(&now), sender.clone());
-            spawn(Watcher { index, pace, now, sender }, place)
+            let secrets = Arc::clone(&secrets);
+            spawn(Watcher { index, pace, now, sender, secrets }, place)
         };
         let threads = places.into_iter().enumerate().map(begin).collect();
-        Self { pace, heard: Mutex::new(heard), threads }
+        Self { pace, now, heard: Mutex::new(heard), sources, silent: Mutex::default(), threads }
     }
 
     /// What was heard since this was last asked, in the order of its moments.
     pub fn heard(&self) -> Vec<Heard> {
         let receiver = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut heard: Vec<_> = receiver.try_iter().collect();
+        let mut silent = self.silent();
+        let mut heard: Vec<_> = receiver.try_iter().filter(|heard| silent.is_news(heard)).collect();
+        heard.extend(silent.remarks.drain(..).map(Heard::Remark));
         heard.sort_by_key(Heard::at);
         heard
     }
@@ -140,6 +182,28 @@ impl Watch {
     /// out by [`Watch::heard`]; an answer that comes too late is handed out when it comes.
     pub fn read_now(&self, within: Duration) {
         self.pace.ask(within);
+    }
+
+    /// Reads every source now, whole, and waits for those that are known to answer, and a little for those that have not been asked
+    /// before; a page that did not use that is remarked upon, and not waited for until it has answered. Looks again and again
+    /// whether this is still `wanted`.
+    pub fn read_those_who_answer(&self, patience: &Patience, wanted: &dyn Fn() -> bool) {
+        let given_up = self.pace.ask_those_who_answer(patience, wanted);
+        let mut silent = self.silent();
+        for (source, _) in given_up.into_iter().map(|index| &self.sources[index]).filter(is_page) {
+            let detail = format!(
+                "its page did not answer within {:?}, and is not waited for any longer",
+                patience.unknown
+            );
+            let (at, kind) = ((self.now)(), RemarkKind::Unreachable);
+            if silent.names.insert(source.clone()) {
+                silent.remarks.push(Remark { at, source: source.clone(), kind, detail });
+            }
+        }
+    }
+
+    fn silent(&self) -> MutexGuard<'_, Silent> {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What it took so far to read each source, in the order of their kinds: metrics, GPUs, logs.
@@ -165,15 +229,26 @@ impl Drop for Watch {
 /// A source, and how it is read.
 struct Place {
     name: String,
+    kind: Kind,
     every: Duration,
     source: Box<dyn Source>,
+}
+
+fn is_page((_, kind): &&(String, Kind)) -> bool {
+    *kind == Kind::Page
+}
+
+/// What nothing that is heard may repeat, whichever source says it.
+fn secrets(sources: &Sources) -> Arc<Secrets> {
+    let pages = sources.metrics.iter().chain(&sources.perhaps).chain(&sources.gpus);
+    Arc::new(Secrets::new(pages.flat_map(|endpoint| &endpoint.secrets)))
 }
 
 /// The sources, each once.
 fn places(sources: Sources, every: Duration, now: Offset) -> Vec<Place> {
     let mut places = Vec::new();
-    let mut add = |name: String, every, source: Box<dyn Source>| {
-        places.push(Place { name, every, source });
+    let mut add = |name: String, kind, every, source: Box<dyn Source>| {
+        places.push(Place { name, kind, every, source });
     };
     let must = sources.metrics.into_iter().map(|endpoint| (endpoint, Expected::Surely));
     let may = sources.perhaps.into_iter().map(|endpoint| (endpoint, Expected::Perhaps));
@@ -181,24 +256,28 @@ fn places(sources: Sources, every: Duration, now: Offset) -> Vec<Place> {
     for (endpoint, expected) in must.chain(may) {
         if seen.insert(endpoint.shown.clone()) {
             let name = endpoint.shown.clone();
-            add(name, every, Box::new(Page::new(endpoint, Subject::Server, expected)));
+            let page = Page::new(endpoint, Subject::Server, expected);
+            add(name, Kind::Page, every, Box::new(page));
         }
     }
     seen.clear();
     for endpoint in sources.gpus {
         if seen.insert(endpoint.shown.clone()) {
             let name = endpoint.shown.clone();
-            add(name, every, Box::new(Page::new(endpoint, Subject::Gpus, Expected::Surely)));
+            let page = Page::new(endpoint, Subject::Gpus, Expected::Surely);
+            add(name, Kind::Page, every, Box::new(page));
         }
     }
     if sources.nvidia_smi {
         let name = nvidia_smi::PROGRAM.to_owned();
-        add(name, every.max(PROGRAM_EVERY), Box::new(Program::new(nvidia_smi::PROGRAM)));
+        let program = Program::new(nvidia_smi::PROGRAM);
+        add(name, Kind::Here, every.max(PROGRAM_EVERY), Box::new(program));
     }
     let mut seen = BTreeSet::new();
     for path in sources.logs {
         if seen.insert(path.clone()) {
-            add(path.display().to_string(), every, Box::new(Log::new(path, now)));
+            let name = path.display().to_string();
+            add(name, Kind::Here, every, Box::new(Log::new(path, now)));
         }
     }
     places
@@ -210,6 +289,7 @@ struct Watcher {
     pace: Arc<Pace>,
     now: Clock,
     sender: Sender<Heard>,
+    secrets: Arc<Secrets>,
 }
 
 impl Drop for Watcher {
@@ -250,11 +330,14 @@ impl Watcher {
             let mut heard = Vec::new();
             let goes_on = place.source.read(detail, &self.now, &mut heard);
             let ended = (self.now)();
+            let spoke = heard.iter().any(|heard| !matches!(heard, Heard::Remark(_)));
+            let yielded = if spoke { Yield::Figures } else { Yield::Nothing };
             for heard in heard {
+                let heard = self.secrets.out_of_heard(heard);
                 // Nobody listens any more: the watch is being dropped, and says so in a moment.
                 let _: Result<(), mpsc::SendError<_>> = self.sender.send(heard);
             }
-            self.pace.done(self.index, turn, ended.since(began));
+            self.pace.done(self.index, turn, ended.since(began), yielded);
             if goes_on.is_break() {
                 return;
             }

@@ -1,6 +1,7 @@
 //! `tokometer report`: every report of a run, made again from its log.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -49,8 +50,16 @@ pub(crate) fn report(arguments: &Arguments) -> Result<Exit, Trouble> {
 /// If there is no run, or several, or its log cannot be read or has no load.
 pub(crate) fn read_run(given: &Path) -> Result<(PathBuf, RunLog), Trouble> {
     let folder = run_folder(given)?;
-    let log =
-        tokometer_record::read(&folder.join(LOG)).map_err(|error| Trouble::input(chain(&error)))?;
+    let path = folder.join(LOG);
+    let log = tokometer_record::read(&path).map_err(|error| {
+        let trouble = Trouble::input(chain(&error));
+        match has_no_line(&path) {
+            true => trouble.with_hint(
+                "the run was killed before it began: there is nothing in its log to tell of",
+            ),
+            false => trouble,
+        }
+    })?;
     match log.points.is_empty() {
         false => Ok((folder, log)),
         true => Err(Trouble::input(format!(
@@ -58,6 +67,15 @@ pub(crate) fn read_run(given: &Path) -> Result<(PathBuf, RunLog), Trouble> {
             folder.display()
         ))),
     }
+}
+
+/// Whether a log has not even its first line in full. One that cannot be read is another matter.
+fn has_no_line(log: &Path) -> bool {
+    let Ok(file) = File::open(log) else { return false };
+    let mut line = Vec::new();
+    let read = BufReader::new(file).take(LONGEST_LINE).read_until(b'\n', &mut line);
+    let whole = u64::try_from(line.len()).is_ok_and(|length| length == LONGEST_LINE);
+    read.is_ok() && !whole && line.last() != Some(&b'\n')
 }
 
 /// Says what is missing from a log.
@@ -130,3 +148,6 @@ fn find_runs(folder: &Path, depth: usize, runs: &mut Vec<PathBuf>) {
 
 /// How far below the folder a run is sought: `outputs/<time>/<name>` is two down, and the folder given may lie two above `outputs`.
 const DEPTH: usize = 4;
+
+/// A first line is shorter than this; a file that is not is no log.
+const LONGEST_LINE: u64 = 1 << 24;

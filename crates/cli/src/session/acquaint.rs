@@ -112,7 +112,9 @@ pub(crate) fn try_one(
     let Outcome::Failed(failure) = &record.outcome else { return Ok(record) };
     Err(match failure.kind {
         FailureKind::Status(status @ (401 | 403)) => key_refused(plan, status, &failure.message),
-        FailureKind::Status(400 | 404) if unknown_model(plan, models) => {
+        FailureKind::Status(status)
+            if unknown_model(plan, models) && blames_model(plan, status, &failure.message) =>
+        {
             model_refused(plan, models.unwrap_or_default())
         }
         _ => unreachable(plan, failure),
@@ -136,6 +138,21 @@ fn listed(body: &[u8]) -> Option<Models> {
 fn unknown_model(plan: &Plan, models: Option<&[String]>) -> bool {
     match (&plan.model, models) {
         (Some(model), Some(models)) => !models.is_empty() && !models.contains(model),
+        _ => false,
+    }
+}
+
+/// Whether it was for its model that a request was refused: some say so by the status, others in words that name it. A service may
+/// well take a model that it does not list, and refuse a request for something else.
+fn blames_model(plan: &Plan, status: u16, words: &str) -> bool {
+    let names_it = |model: &str| {
+        let named = |bound: [char; 2]| words.contains(&format!("{}{model}{}", bound[0], bound[1]));
+        [['`', '`'], ['\'', '\''], ['"', '"']].into_iter().any(named)
+            || (model.chars().count() >= TELLING_NAME && words.contains(model))
+    };
+    match status {
+        404 => true,
+        400 | 422 => plan.model.as_deref().is_some_and(names_it),
         _ => false,
     }
 }
@@ -275,6 +292,9 @@ fn quoted(plan: &Plan, words: &str) -> String {
 
 /// How long a service that is not there yet is left alone.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+
+/// A shorter name may stand in words that do not speak of it.
+const TELLING_NAME: usize = 4;
 
 /// Models that are named in a hint.
 const LISTED: usize = 10;

@@ -4,13 +4,14 @@
 //! nothing of itself is none the worse for it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokometer_plan::{OwnMetrics, Plan, Url};
 use tokometer_record::{Line, Offset, Origin, PointLog, Remark, RemarkKind, Signal};
 use tokometer_telemetry::fetch::Endpoint;
-use tokometer_telemetry::watch::{Heard, Sources, Watch};
+use tokometer_telemetry::nvidia_smi;
+use tokometer_telemetry::watch::{Heard, Patience, Sources, Watch};
 
 use super::service::Service;
 
@@ -18,6 +19,8 @@ use super::service::Service;
 pub(super) struct Hearing {
     watch: Watch,
     logs: Vec<PathBuf>,
+    /// What was heard before a load, for the log of its point, which has not begun yet. Behind a lock, for another thread writes it.
+    before: Mutex<Vec<Line>>,
 }
 
 impl Hearing {
@@ -48,36 +51,49 @@ impl Hearing {
         };
         let engine = Arc::clone(&service.engine);
         let watch = Watch::start(sources, Arc::new(move || engine.now()));
-        Self { watch, logs: telemetry.server_logs.clone() }
+        Self { watch, logs: telemetry.server_logs.clone(), before: Mutex::default() }
     }
 
-    /// Hears everybody before a load, and forgets what was said before that.
-    pub(super) fn before_load(&self) {
-        self.watch.heard();
-        self.watch.read_now(PATIENCE);
+    /// Hears everybody before a load, as long as that is `wanted`, and forgets what figures were told before. Returns what stands in
+    /// the way of hearing what was asked for.
+    pub(super) fn before_load(&self, wanted: &dyn Fn() -> bool) -> Vec<Remark> {
+        let mut lines = self.heard();
+        lines.retain(|line| matches!(line, Line::Remark(_)));
+        self.watch.read_those_who_answer(&PATIENCE, wanted);
+        lines.extend(self.heard());
+        let obstacles = lines.iter().filter_map(obstacle).cloned().collect();
+        self.before.lock().unwrap_or_else(PoisonError::into_inner).extend(lines);
+        obstacles
     }
 
     /// What was heard since this was last asked, as lines for the log.
     pub(super) fn heard(&self) -> Vec<Line> {
+        let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = std::mem::take(&mut *before);
         let line = |heard| match heard {
             Heard::Scrape(scrape) => Line::Scrape(scrape),
             Heard::Reading(reading) => Line::Reading(reading),
             Heard::Gpus(reading) => Line::Gpus(reading),
             Heard::Remark(remark) => Line::Remark(remark),
         };
-        self.watch.heard().into_iter().map(line).collect()
+        lines.extend(self.watch.heard().into_iter().map(line));
+        lines
     }
 
     /// Hears everybody after a load. A server counts a request a moment after its last byte has left, so that one which still
-    /// speaks of requests is heard again, a few times. `pause` waits, unless the user wants no more.
-    pub(super) fn after_load(&self, pause: &dyn Fn(Duration)) -> Vec<Line> {
+    /// speaks of requests is heard again, a few times, as long as that is `wanted`. `pause` waits, unless the user wants no more.
+    pub(super) fn after_load(
+        &self,
+        pause: &dyn Fn(Duration),
+        wanted: &dyn Fn() -> bool,
+    ) -> Vec<Line> {
         let mut lines = Vec::new();
         for attempt in 1..=ATTEMPTS {
-            self.watch.read_now(PATIENCE);
+            self.watch.read_those_who_answer(&PATIENCE, wanted);
             let heard = self.heard();
             let busy = heard.iter().any(is_busy);
             lines.extend(heard);
-            if !busy || attempt == ATTEMPTS {
+            if !busy || attempt == ATTEMPTS || !wanted() {
                 break;
             }
             pause(BETWEEN);
@@ -111,6 +127,14 @@ impl Hearing {
     }
 }
 
+/// What stands in the way of hearing what somebody asked for. Nobody asks for nvidia-smi.
+fn obstacle(line: &Line) -> Option<&Remark> {
+    use RemarkKind::{LogMissing, NoMetrics, Unreachable};
+    let Line::Remark(remark) = line else { return None };
+    let is_obstacle = matches!(remark.kind, LogMissing | NoMetrics | Unreachable);
+    (is_obstacle && remark.source != nvidia_smi::PROGRAM).then_some(remark)
+}
+
 /// Whether a server still speaks of requests that it computes.
 fn is_busy(line: &Line) -> bool {
     let Line::Reading(reading) = line else { return false };
@@ -136,8 +160,10 @@ fn endpoint(
     }
 }
 
-/// How long a server may take to say what it has to before or after a load: one under load is slow to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a load is held up for a server, or the next one after it: a server that has answered before may be slow under load, and
+/// one that has not may never answer.
+const PATIENCE: Patience =
+    Patience { known: Duration::from_secs(5), unknown: Duration::from_secs(1) };
 
 /// How often a server is heard after a load, and how long apart.
 const ATTEMPTS: usize = 5;

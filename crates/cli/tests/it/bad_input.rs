@@ -222,6 +222,13 @@ fn an_unknown_model_is_told_with_those_there_are() {
 }
 
 #[test]
+fn a_request_that_is_refused_for_something_else_is_not_blamed_on_its_model() {
+    let place = Workplace::new();
+    let line = "perf --model m --dataset random --n-choices 2 --temperature 0 --number 4 --url sim://h100-llama-3.1-8b";
+    insta::assert_snapshot!(refused(&place, 1, line), @"");
+}
+
+#[test]
 fn a_choice_of_models_is_left_to_the_user() {
     let place = Workplace::new();
     let line = "perf --dataset random --url sim://?model=small,large";

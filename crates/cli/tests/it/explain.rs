@@ -75,3 +75,23 @@ fn what_cannot_be_explained_is_refused_with_what_to_do() {
     hint: give the folder of a run, such as outputs/20260102_110437/qwen3-32b
     ");
 }
+
+#[test]
+fn a_log_of_less_than_its_first_line_is_of_a_run_that_was_killed_before_it_began() {
+    let place = Workplace::new();
+    measured(&place, "outputs", QUICK);
+    let log = place.run_folder().join("run.jsonl");
+    let whole = std::fs::read(&log).unwrap();
+    for length in [0, 1, 40] {
+        std::fs::write(&log, &whole[..length]).unwrap();
+        for command in ["explain", "report"] {
+            let ended = place.run_to(2, &format!("{command} outputs"));
+            let hint =
+                "hint: the run was killed before it began: there is nothing in its log to tell of";
+            assert!(ended.stderr.contains(hint), "{length}: {}", ended.stderr);
+        }
+    }
+    std::fs::write(&log, "nonsense\n").unwrap();
+    let ended = place.run_to(2, "explain outputs");
+    assert!(!ended.stderr.contains("killed"), "{}", ended.stderr);
+}

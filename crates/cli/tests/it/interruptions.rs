@@ -4,9 +4,10 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStderr, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -189,6 +190,41 @@ fn a_signal_before_the_load_ends_the_program_and_leaves_nothing() {
     running.signal(Signal::SIGINT);
     assert_eq!(running.wait().code, 130);
     assert!(!place.path().join("outputs").exists());
+}
+
+#[test]
+fn a_signal_while_the_servers_own_side_is_awaited_ends_the_run_without_a_load() {
+    let place = Workplace::new();
+    let (tell, told) = channel();
+    let (tell, sent) = (Mutex::new(tell), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&sent);
+    let address = by_hand::serve(move |asked| match asked.path() {
+        "/metrics" => {
+            // A test that is over listens no more, and hears nothing.
+            let _ = tell.lock().unwrap().send(());
+            loop {
+                thread::park();
+            }
+        }
+        "/v1/chat/completions" => {
+            counted.fetch_add(1, Ordering::SeqCst);
+            by_hand::completion("hello")
+        }
+        _ => by_hand::response("404 Not Found", "text/plain", "no"),
+    });
+    let line = format!(
+        "perf --model m --url http://{address}/v1/chat/completions --prompt hi --number 4 --no-test-connection --name run \
+         --no-timestamp"
+    );
+    let running = Running::start(&place, &line);
+    told.recv().unwrap();
+    running.signal(Signal::SIGINT);
+    let ended = running.wait();
+    assert_eq!(ended.code, 130, "{}", ended.stderr);
+    assert_eq!(sent.load(Ordering::SeqCst), 0);
+    let log = place.log();
+    assert_eq!(log.points.len(), 0);
+    assert!(!log.end.unwrap().complete);
 }
 
 #[test]

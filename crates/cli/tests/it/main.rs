@@ -11,6 +11,7 @@ mod interruptions;
 mod plans;
 mod runs;
 mod secrets;
+mod server_side;
 mod sim_fit;
 mod sim_plan;
 mod sim_serve;

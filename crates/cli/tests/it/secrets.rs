@@ -184,3 +184,36 @@ fn what_a_tokenizer_repeats_instead_of_tokens_is_kept_nowhere() {
     assert!(ended.stderr.contains("authorization: Bearer ***"), "{}", ended.stderr);
     assert_kept(&place, &[&ended], &["sk-s"]);
 }
+
+#[test]
+fn what_a_page_of_metrics_repeats_is_kept_nowhere() {
+    const SECRETS: [&str; 3] = ["sk-short", "q9z1", "gp4ss"];
+    let place = Workplace::new();
+    let address = by_hand::serve(|asked| {
+        let [key, token, pass] = SECRETS;
+        let page = match asked.path() {
+            "/metrics" => format!(
+                "req_by_key{{api_key=\"{key}\",path=\"/gpus?token={token}\",pass=\"{pass}\"}} 1\n"
+            ),
+            "/gpus" => format!(
+                "DCGM_FI_DEV_GPU_UTIL{{gpu=\"0 {token}\",UUID=\"GPU-{pass}\",modelName=\"H100 {key}\"}} 50\n"
+            ),
+            _ => return by_hand::completion("hello"),
+        };
+        by_hand::response("200 OK", "text/plain", &page)
+    });
+    let ended = place.run(&format!(
+        "perf --model m --url http://{address}/v1/chat/completions --api-key sk-short --prompt hi --number 3 --debug \
+         --server-metrics --gpu-metrics http://{address}/gpus?token=q9z1&pass=gp4ss"
+    ));
+    assert!(matches!(ended.code, 0 | 4), "{}{}", ended.stdout, ended.stderr);
+    let point = &place.log().points[0];
+    let heard = point.scrapes.iter().flat_map(|scrape| scrape.samples.keys()).next();
+    let expected = "req_by_key{api_key=\"***\",path=\"/gpus?token=***\",pass=\"***\"}";
+    assert_eq!(heard.map(String::as_str), Some(expected));
+    let gpus = point.telemetry.gpus.iter().find(|reading| reading.source.contains("/gpus"));
+    let gpu = &gpus.unwrap().gpus[0];
+    assert_eq!([&gpu.id, &gpu.uuid, &gpu.name], ["0 ***", "GPU-***", "H100 ***"]);
+    let told = [place.run("explain outputs"), place.run("report outputs")];
+    assert_kept(&place, &[&ended, &told[0], &told[1]], &SECRETS);
+}

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Lines};
 use std::net::TcpListener;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, ChildStderr, Stdio};
 
 use crate::Workplace;
@@ -83,6 +84,37 @@ fn lines_tell_what_was_generated_in_between() {
 }
 
 #[test]
+fn every_line_tells_of_a_reading_of_its_own() {
+    let place = Workplace::new();
+    let server = Server::start(&place);
+    let line = format!("watch {} --plain --every 0.1", server.address);
+    let mut child = place.command(&line).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let names: Vec<_> = lines.next().unwrap().split_whitespace().map(str::to_owned).collect();
+    let at = |name: &str| names.iter().position(|column| column == name).unwrap();
+    for line in lines.by_ref().take(12) {
+        let values: Vec<_> = line.split_whitespace().collect();
+        // An idle server generates nothing, which is a figure; that nothing is known is none.
+        let told = [values[at("answering")], values[at("running")], values[at("gen_tok/s")]];
+        assert_eq!(told, ["1", "0", "0.0"], "{line}");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn whoever_has_read_enough_is_not_made_to_wait_for_the_next_line() {
+    let place = Workplace::new();
+    let line = format!("watch {} --plain --every 86400", nobody());
+    let mut child =
+        place.command(&line).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(stdout.next().unwrap().unwrap().starts_with("time"));
+    drop(stdout);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn whoever_has_read_enough_ends_it() {
     let place = Workplace::new();
     let line = format!("watch {} --plain --every 0.1", nobody());
@@ -124,6 +156,36 @@ fn a_single_reading_that_cannot_be_had_is_a_failure_with_a_hint() {
 }
 
 #[test]
+fn a_single_reading_tells_whatever_else_could_not_be_had() {
+    let place = Workplace::new();
+    let server = Server::start(&place);
+    let gpus = nobody();
+    let line = format!("watch {0} {0} --once --gpu-metrics {gpus}", server.address);
+    let ended = place.run_to(0, &line);
+    let last = ended.stdout.lines().last().unwrap();
+    assert_eq!(last.split_whitespace().nth(1), Some("1"), "one server, named twice: {last}");
+    assert!(ended.stderr.starts_with(&format!("note: {gpus}/metrics: ")), "{}", ended.stderr);
+}
+
+#[test]
+fn a_single_reading_that_is_waited_for_can_be_interrupted() {
+    let place = Workplace::new();
+    // It takes connections and says nothing.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let line = format!("watch http://{} --once", listener.local_addr().unwrap());
+    let mut child =
+        place.command(&line).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let connection = listener.accept().unwrap();
+    let interrupted = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(interrupted.success());
+    assert_eq!(child.wait().unwrap().signal(), Some(2));
+    drop(connection);
+}
+
+#[test]
 fn a_page_that_is_none_of_metrics_is_a_failure_with_a_hint() {
     let place = Workplace::new();
     let server = Server::start(&place);
@@ -139,4 +201,6 @@ fn what_cannot_be_watched_is_refused_before_anything_is_asked() {
     assert!(!ended.stderr.contains("s3cret"), "{}", ended.stderr);
     place.run_to(2, "watch");
     place.run_to(2, "watch http://a:8000 --every 0");
+    let ended = place.run_to(2, "watch http://a:8000 --every 1e19");
+    assert!(ended.stderr.starts_with("error: --every: 1.00e19 s is too long"), "{}", ended.stderr);
 }

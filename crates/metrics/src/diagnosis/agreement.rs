@@ -5,7 +5,8 @@
 use tokometer_record::{Signal, Timing};
 
 use super::attribution::{Cause, Failed};
-use super::figures::{figure, percent, time};
+use super::figures::{figure, of_it, time};
+use super::queueing::{Others, of_others};
 use super::telling::{first_to_end, of_requests};
 use super::{Evidence, Facts, Finding, Severity, Sureness};
 use crate::server::{Beside, Counted};
@@ -53,11 +54,19 @@ pub(super) fn server_disagrees(facts: &Facts<'_>) -> Option<Finding> {
         return None;
     }
     let found: Vec<Difference> =
-        [requests(facts), tokens(facts), first_tokens(facts)].into_iter().flatten().collect();
+        [requests(facts), at_once(facts), tokens(facts), first_tokens(facts)]
+            .into_iter()
+            .flatten()
+            .collect();
     let leading = found.first()?;
+    // Others that make this client's requests wait: its latencies are not those of its load.
+    let severity = match Others::of(facts) {
+        Some(_) => Severity::Invalid,
+        None => Severity::Misleading,
+    };
     Some(Finding {
         rule: "server_disagrees",
-        severity: Severity::Misleading,
+        severity,
         sureness: leading.sureness,
         what: leading.what.clone(),
         evidence: found.iter().flat_map(|difference| difference.evidence.clone()).collect(),
@@ -84,7 +93,18 @@ fn requests(facts: &Facts<'_>) -> Option<Difference> {
         figure(of.server),
         figure(of.client)
     ))];
-    Some(if of.server > of.client {
+    Some(if of.server <= 0.0 {
+        Difference {
+            what: format!(
+                "The metrics that were read are of a server that got none of this load: they count 0 of its {} requests.",
+                figure(of.client)
+            ),
+            sureness: Sureness::Likely,
+            evidence,
+            next: "The address of the metrics is likely wrong: name that of the server that answers with --server-metrics, or that of every \
+                   replica; what is told of the server's side is not of this load.",
+        }
+    } else if of.server > of.client {
         Difference {
             what: format!(
                 "The server worked for others too: it counted {} requests where this client made {}.",
@@ -107,6 +127,22 @@ fn requests(facts: &Facts<'_>) -> Option<Difference> {
             evidence,
             next: "Name the metrics of every replica with --server-metrics; figures of the server's side are of a part of the load.",
         }
+    })
+}
+
+/// More requests on the server than this client had in flight.
+fn at_once(facts: &Facts<'_>) -> Option<Difference> {
+    let others = Others::of(facts)?;
+    Some(Difference {
+        what: format!(
+            "The server worked for others too: {} requests were there on average while any waited, and this client had {} in flight.",
+            figure(others.there),
+            figure(others.own)
+        ),
+        sureness: Sureness::Likely,
+        evidence: vec![of_others(others)],
+        next: "Keep other users away while you measure: latencies are those of their load and yours together. If requests ask for several \
+               choices each, the server counts each choice, and there is nothing to do.",
     })
 }
 
@@ -194,10 +230,10 @@ fn side_by_side(beside: &Beside) -> Evidence {
         _ => "end-to-end latency",
     };
     Evidence::new(format!(
-        "{name}: {} by the client, {} by the server ({} of it)",
+        "{name}: {} by the client, {} by the server ({})",
         time(beside.client),
         time(beside.server),
-        percent(beside.client / beside.server)
+        of_it(beside.client / beside.server)
     ))
 }
 
@@ -219,6 +255,7 @@ mod tests {
     use crate::ServerSide;
     use crate::diagnosis::failures::failures;
     use crate::diagnosis::testing::{finding, second, silent};
+    use crate::server::Moment;
     use crate::summary::testing::{Changed, ok, point_log, probed};
     use tokometer_record::PointLog;
 
@@ -274,6 +311,33 @@ mod tests {
             "The server worked for others too: it counted 260 requests where this client made 200."
         );
         silent(server_disagrees, &served(), counting(203.0, 200.0));
+    }
+
+    #[test]
+    fn more_at_once_than_this_client_sent_make_its_figures_those_of_two_loads() {
+        let queued = |waiting: f64| {
+            let moment = |n: u32| Moment {
+                at: f64::from(n),
+                running: Some(1.0),
+                waiting: Some(waiting),
+                ..Moment::default()
+            };
+            ServerSide { moments: (0..20).map(moment).collect(), ..counting(202.0, 200.0) }
+        };
+        let found = finding(server_disagrees, &served(), queued(13.0));
+        assert_eq!(
+            found.what,
+            "The server worked for others too: 14 requests were there on average while any waited, and this client had 1 in flight."
+        );
+        assert_eq!(found.severity, Severity::Invalid);
+        silent(server_disagrees, &served(), queued(2.0));
+    }
+
+    #[test]
+    fn a_server_that_got_nothing_is_likely_another_one() {
+        let found = finding(server_disagrees, &served(), counting(0.0, 200.0));
+        assert!(found.what.contains("got none of this load: they count 0 of its 200 requests"));
+        assert!(found.next.starts_with("The address of the metrics is likely wrong"));
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! A prefix cache that makes figures look better than they are.
 //!
-//! Deliberately no judgement whether prompts were meant to share their beginnings: that is known to whoever chose them, and the finding
-//! says so.
+//! Prompts whose settings ask for a shared beginning are meant to find it there. Deliberately no judgement beyond that: what prompts of a
+//! dataset share is known to whoever chose it, and the finding says so.
 
-use super::figures::{count, percent, setting};
+use super::figures::{count, figure, percent, plural, setting};
 use super::{Evidence, Facts, Finding, Severity, Sureness, latencies};
-use crate::catalog::{CACHE_HIT_RATE, PREFIX_CACHE_HIT_RATE};
+use crate::catalog::{CACHE_HIT_RATE, INPUT_TOKENS, PREFIX_CACHE_HIT_RATE};
 use crate::server::Cache;
 
 /// The server took prompt tokens from a cache and not from computing.
@@ -15,27 +15,86 @@ pub(super) fn prefix_cache(facts: &Facts<'_>) -> Option<Finding> {
     }
     let rate = hit_rate(facts).filter(|&rate| rate >= WARM)?;
     let side = &facts.summary.side;
+    let mut evidence = evidence(facts);
+    let asked = Asked::of(facts);
+    evidence.extend(asked.map(|asked| Evidence::new(asked.fact())));
+    let (severity, what, next) = match asked.filter(|asked| asked.explains(rate)) {
+        Some(asked) => (
+            Severity::Notable,
+            format!(
+                "The server took {} of the prompt tokens from its prefix cache: prompts share {} each, as was asked for.",
+                percent(rate),
+                asked.tokens()
+            ),
+            "Compare it with runs only whose prompts share as much: TTFT is that of partly known prompts.".to_owned(),
+        ),
+        None => (
+            Severity::Misleading,
+            format!(
+                "The server took {} of the prompt tokens from its prefix cache: TTFT is that of partly known prompts.",
+                percent(rate)
+            ),
+            format!(
+                "If prompts were meant to share {} this is as it should be. Otherwise use another seed or other prompts, empty the cache \
+                 before the run ({}), or turn it off ({}).",
+                if asked.is_some() { "so much" } else { "a prefix" },
+                setting(
+                    side,
+                    "POST /reset_prefix_cache, with VLLM_SERVER_DEV_MODE=1",
+                    "POST /flush_cache"
+                ),
+                setting(side, "--no-enable-prefix-caching", "--disable-radix-cache")
+            ),
+        ),
+    };
     Some(Finding {
         rule: "prefix_cache",
-        severity: Severity::Misleading,
+        severity,
         sureness: Sureness::Certain,
-        what: format!(
-            "The server took {} of the prompt tokens from its prefix cache: TTFT is that of partly known prompts.",
-            percent(rate)
-        ),
-        evidence: evidence(facts),
-        next: format!(
-            "If prompts were meant to share a prefix this is as it should be. Otherwise use another seed or other prompts, empty the cache \
-             before the run ({}), or turn it off ({}).",
-            setting(
-                side,
-                "POST /reset_prefix_cache, with VLLM_SERVER_DEV_MODE=1",
-                "POST /flush_cache"
-            ),
-            setting(side, "--no-enable-prefix-caching", "--disable-radix-cache")
-        ),
+        what,
+        evidence,
+        next,
         points: vec![facts.summary.point.index],
     })
+}
+
+/// A shared prefix that was asked for.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    /// Its tokens.
+    prefix: f64,
+    /// Those of a whole prompt, at the mean. `None` where nobody counted them.
+    prompt: Option<f64>,
+}
+
+impl Asked {
+    /// `None` where the point's settings, in its dialect's words, tell of none.
+    fn of(facts: &Facts<'_>) -> Option<Self> {
+        let arguments = &facts.run.point.arguments;
+        let tokens = |name: &&str| arguments.get(name)?.as_f64().filter(|&tokens| tokens > 0.0);
+        let prefix = PREFIXES.iter().find_map(tokens)?;
+        Some(Self { prefix, prompt: facts.summary.mean(&INPUT_TOKENS) })
+    }
+
+    /// Whether no more came from the cache than prompts share.
+    fn explains(&self, rate: f64) -> bool {
+        self.prompt.is_none_or(|prompt| rate * prompt <= self.prefix * (1.0 + ROUNDING))
+    }
+
+    fn tokens(&self) -> String {
+        plural(self.prefix as u64, "token", "tokens")
+    }
+
+    fn fact(&self) -> String {
+        let of = self.prompt.map_or_else(String::new, |prompt| {
+            format!(
+                " of {} on average ({})",
+                figure(prompt),
+                percent((self.prefix / prompt).min(1.0))
+            )
+        });
+        format!("asked for: prompts that share {}{of}", self.tokens())
+    }
 }
 
 /// The share of prompt tokens that came from a cache, between 0 and 1: the greatest of what the server's counters and its answers tell.
@@ -76,6 +135,12 @@ fn evidence(facts: &Facts<'_>) -> Vec<Evidence> {
 
 /// A cache that answers this share of the prompt tokens makes a difference: the line at which vLLM's client warns.
 pub(super) const WARM: f64 = 0.01;
+
+/// What dialects call the tokens that prompts share.
+const PREFIXES: [&str; 3] = ["prefix_length", "random_prefix_len", "prefix_len"];
+
+/// A template before the prefix is shared too, and tokens of one tokenizer are not quite another's.
+const ROUNDING: f64 = 0.1;
 
 #[cfg(test)]
 mod tests {
@@ -129,6 +194,39 @@ mod tests {
         let told = found(None, reckoned).unwrap().evidence;
         let fact = "prefix cache: 40 % of prompt tokens found, as the server reckons";
         assert_eq!(told, [Evidence::new(fact)]);
+    }
+
+    fn asking(name: &str, prefix: u32, hits: f64) -> Finding {
+        let mut log = point_log((0..4).map(|i| {
+            let mut record = ok(i, 0, &[10, 20]);
+            record.prompt_tokens.server = Some(1_000);
+            record
+        }));
+        log.point.arguments = [(name, serde_json::Value::from(prefix))].into_iter().collect();
+        let mut summary = summarize(&log);
+        summary.side = ServerSide { prefix_cache: counted(hits), ..ServerSide::default() };
+        prefix_cache(&Facts { run: &Run::of(&log), summary: &summary }).unwrap()
+    }
+
+    #[test]
+    fn a_prefix_that_was_asked_for_is_only_worth_a_note() {
+        let finding = asking("prefix_length", 450, 1_704.0);
+        assert_eq!(finding.severity, Severity::Notable);
+        assert_eq!(
+            finding.what,
+            "The server took 42.6 % of the prompt tokens from its prefix cache: prompts share 450 tokens each, as was asked for."
+        );
+        assert_eq!(
+            finding.evidence[1],
+            Evidence::new("asked for: prompts that share 450 tokens of 1,000 on average (45 %)")
+        );
+        assert_eq!(asking("random_prefix_len", 450, 1_704.0).severity, Severity::Notable);
+    }
+
+    #[test]
+    fn a_cache_that_finds_more_than_was_asked_for_still_misleads() {
+        assert_eq!(asking("prefix_length", 100, 1_704.0).severity, Severity::Misleading);
+        assert_eq!(asking("prefix_length", 0, 1_704.0).severity, Severity::Misleading);
     }
 
     #[test]

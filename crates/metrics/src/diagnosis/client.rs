@@ -3,8 +3,10 @@
 //! Deliberately judges nothing anew: the verdict has, and its words are told.
 
 use super::attribution::{Cause, Failed};
-use super::telling::{first_to_end, in_flight, of_requests, quoted, sentence};
+use super::figures::{figure, time};
+use super::telling::{first_to_end, in_flight, of_requests, quoted, requests, sentence};
 use super::{Evidence, Facts, Finding, Severity, Sureness};
+use crate::catalog::{CLIENT_CPU, LATENESS_MAX, LOOP_LAG_MAX};
 use crate::verdict::Reason;
 
 /// The client did not keep up. Where it only lacked descriptors, that is another finding.
@@ -20,9 +22,31 @@ pub(super) fn client_limited(facts: &Facts<'_>) -> Option<Finding> {
         severity: Severity::Invalid,
         sureness: Sureness::Certain,
         what: format!("The client did not keep up, so the figures are partly its own: {first}."),
-        evidence: reasons.iter().map(|reason| Evidence::new(reason.to_string())).collect(),
+        evidence: reasons
+            .iter()
+            .skip(1)
+            .map(|reason| Evidence::new(reason.to_string()))
+            .chain(how_it_went(facts))
+            .collect(),
         next: next.join(" "),
         points: vec![facts.summary.point.index],
+    })
+}
+
+/// How the client fared, beside what the verdict rests on.
+fn how_it_went(facts: &Facts<'_>) -> impl Iterator<Item = Evidence> {
+    let figures = [
+        (&LOOP_LAG_MAX, "its event loop was late by", " at most"),
+        (&LATENESS_MAX, "requests started late by", " at most"),
+        (&CLIENT_CPU, "it used", " of one core"),
+    ];
+    figures.into_iter().filter_map(|(metric, before, after)| {
+        let value = facts.summary.figure(metric)?;
+        let shown = match metric.key == CLIENT_CPU.key {
+            true => format!("{} %", figure(value)),
+            false => time(value),
+        };
+        Some(Evidence::new(format!("{before} {shown}{after}")))
     })
 }
 
@@ -39,7 +63,7 @@ pub(super) fn descriptors(facts: &Facts<'_>) -> Option<Finding> {
         sureness: Sureness::Certain,
         what: format!("The client ran out of file descriptors: {told} never left it."),
         evidence: vec![
-            Evidence::at(format!("the first failed with {flying} requests in flight: {words}"), first.end),
+            Evidence::at(format!("the first failed with {} in flight: {words}", requests(flying)), first.end),
         ],
         next: "Raise the limit of open files for the client (ulimit -n), or lower the concurrency; the server \
                never saw these requests."
@@ -65,10 +89,11 @@ mod tests {
         let log = probed(served(100), 30_000_000, 40_000_000);
         let found = finding(client_limited, &log, ServerSide::default());
         assert_eq!((found.severity, found.sureness), (Severity::Invalid, Sureness::Certain));
-        assert_eq!(
-            found.evidence[0].fact,
-            "the client's event loop was 30.0 ms late at p99 (limit 5.0 ms)"
-        );
+        let told = "the client's event loop was 30.0 ms late at p99 (limit 5.0 ms)";
+        assert!(found.what.contains(told), "{}", found.what);
+        // The sentence says it already.
+        assert!(found.evidence.iter().all(|evidence| !evidence.fact.contains("at p99")));
+        assert_eq!(found.evidence[0].fact, "its event loop was late by 40 ms at most");
         assert!(found.next.starts_with("TTFT and gaps are overstated"), "{}", found.next);
     }
 

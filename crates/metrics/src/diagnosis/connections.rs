@@ -37,6 +37,11 @@ pub(super) fn connection_limit(facts: &Facts<'_>) -> Option<Finding> {
     evidence.push(Evidence::new(format!(
         "at most {served} requests that succeeded were in flight at once"
     )));
+    if facts.summary.side.was_heard() {
+        evidence.push(Evidence::new(
+            "reading the server's metrics holds one more connection, if it goes the same way",
+        ));
+    }
     evidence.extend(counted_by_the_server(facts));
     evidence.extend(served_well(facts));
     let known = failed.connecting.is_some() || turned_away.iter().any(|r| is_of_a_proxy(r));
@@ -128,6 +133,18 @@ mod tests {
             ]
         );
         assert_eq!((found.severity, found.sureness), (Severity::Failing, Sureness::Likely));
+    }
+
+    #[test]
+    fn the_reader_of_metrics_is_one_of_those_connected() {
+        let side = ServerSide {
+            sources: [("http://a:8000/metrics".to_owned(), 9)].into(),
+            ..ServerSide::default()
+        };
+        let log = limited(FailureKind::Reset, "connection closed before any output");
+        let found = finding(connection_limit, &log, side);
+        let told = |e: &Evidence| e.fact.starts_with("reading the server's metrics holds one more");
+        assert!(found.evidence.iter().any(told), "{found:?}");
     }
 
     #[test]

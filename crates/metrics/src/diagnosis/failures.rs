@@ -4,7 +4,7 @@ use tokometer_record::{FailureKind, Record};
 
 use super::attribution::{Cause, Failed};
 use super::figures::{figure, percent, plural};
-use super::telling::{first_to_end, in_flight, of_requests, quoted};
+use super::telling::{first_to_end, in_flight, of_requests, quoted, requests};
 use super::timeouts::{FAILING, severity};
 use super::{Evidence, Facts, Finding, Severity, Sureness};
 use crate::FailureGroup;
@@ -27,7 +27,7 @@ pub(super) fn failures(facts: &Facts<'_>) -> Option<Finding> {
         groups.iter().take(KINDS).map(|group| of_kind(group, &failed)).collect();
     let flying = in_flight(facts.run, first.started);
     evidence.push(Evidence::at(
-        format!("the first started with {flying} requests in flight"),
+        format!("the first started with {} in flight", requests(flying)),
         first.end,
     ));
     if facts.summary.counts.succeeded == 0 {
@@ -106,6 +106,10 @@ pub(super) fn failures_begin(points: &[PointSummary]) -> Option<Finding> {
         above.iter().filter(|point| failing(point)).map(|point| point.point.index).collect();
     affected.sort_unstable();
     let share = |point: &PointSummary| percent(failing_share(point));
+    // The loads between which they begin, then those beyond, and then the others below.
+    let (below, beyond) = by_load.split_at(begin);
+    let told = beyond.iter().take(1).chain(below.iter().rev().take(1));
+    let others = beyond.iter().skip(1).chain(below.iter().rev().skip(1));
     Some(Finding {
         rule: "failures_begin",
         severity: Severity::Failing,
@@ -117,8 +121,8 @@ pub(super) fn failures_begin(points: &[PointSummary]) -> Option<Finding> {
             share(first.1),
             figure(first.0)
         ),
-        evidence: by_load
-            .iter()
+        evidence: told
+            .chain(others)
             .map(|(load, point)| {
                 Evidence::new(format!("{} {unit}: {} failed", figure(*load), share(point)))
             })
@@ -227,7 +231,16 @@ mod tests {
             "Requests begin to fail between 50 and 100 requests in flight: 40 % fail at 100."
         );
         assert_eq!((found.points, found.sureness), (vec![2, 3], Sureness::Certain));
-        assert_eq!(found.evidence.len(), 4);
+        let told: Vec<_> = found.evidence.iter().map(|evidence| evidence.fact.as_str()).collect();
+        assert_eq!(
+            told,
+            [
+                "100 requests in flight: 40 % failed",
+                "50 requests in flight: 0 % failed",
+                "200 requests in flight: 75 % failed",
+                "10 requests in flight: 0 % failed",
+            ]
+        );
     }
 
     #[test]

@@ -40,6 +40,22 @@ pub(super) fn percent(share: f64) -> String {
     format!("{} %", text.strip_suffix(".0").unwrap_or(&text))
 }
 
+/// How much more it became, for what is this many times as much as before: `rose by 69.1 %`, `rose to 7.4 times as much`.
+pub(super) fn rise(times: f64) -> String {
+    match times {
+        times if times > MOST_IN_PERCENT => format!("rose to {} times as much", figure(times)),
+        times => format!("rose by {}", percent(times - 1.0)),
+    }
+}
+
+/// What is this many times another: `42 % of it`, `8.4 times it`.
+pub(super) fn of_it(times: f64) -> String {
+    match times {
+        times if times > MOST_IN_PERCENT => format!("{} times it", figure(times)),
+        times => format!("{} of it", percent(times)),
+    }
+}
+
 /// A count, in groups of three: `197,632`.
 pub(super) fn count(value: u64) -> String {
     grouped(&value.to_string())
@@ -76,9 +92,18 @@ fn grouped(digits: &str) -> String {
     text
 }
 
+/// More than twice as much is told in times: nobody reads 840 % as what it is.
+const MOST_IN_PERCENT: f64 = 2.0;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_many_times_as_much_is_not_told_in_per_cent() {
+        assert_eq!([0.42, 2.0, 8.4].map(of_it), ["42 % of it", "200 % of it", "8.4 times it"]);
+        assert_eq!([1.691, 7.4].map(rise), ["rose by 69.1 %", "rose to 7.4 times as much"]);
+    }
 
     #[test]
     fn lengths_of_time_have_the_unit_that_fits() {

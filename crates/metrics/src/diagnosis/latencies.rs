@@ -4,9 +4,10 @@
 
 use std::time::Duration;
 
-use tokometer_record::{Offset, Phase, Record};
+use tokometer_record::{Offset, Phase, Record, Signal};
 
-use super::Facts;
+use super::{Facts, cache, stalls};
+use crate::catalog::{E2E, Metric, TPOT, TTFT};
 use crate::{Run, Unsteady};
 
 /// Whether latencies of this point say something of the server at all: not where the client bent them, nor where most requests
@@ -19,6 +20,29 @@ pub(super) fn are_the_servers(facts: &Facts<'_>) -> bool {
 pub(super) fn most_succeeded(facts: &Facts<'_>) -> bool {
     let counts = &facts.summary.counts;
     counts.succeeded > 0 && 2 * counts.succeeded >= counts.tried()
+}
+
+/// The latencies that nothing else known of the service bends; without streaming those of whole requests. Left out are prompts that wait or
+/// are cached in part, and outputs that are preempted or stand still: that is for the rules about those.
+pub(super) fn unbent(facts: &Facts<'_>) -> Vec<&'static Metric> {
+    if !are_the_servers(facts) {
+        return Vec::new();
+    }
+    let side = &facts.summary.side;
+    let waits = side.level(Signal::Waiting).is_some_and(|waiting| waiting.mean >= WAITING);
+    let told = facts.run.successes().any(|record| record.prompt_tokens.cached.is_some());
+    let partly = |rate: f64| rate.min(1.0 - rate) >= PARTLY;
+    let cached = !told && cache::hit_rate(facts).is_some_and(partly);
+    let preempted = side.growth(Signal::Preemptions).is_some_and(|grown| grown > 0.0);
+    let streamed = facts.summary.distribution(&TTFT).is_some();
+    let stand_still =
+        || stalls::prefill_stalls(facts).is_some() || stalls::stream_stalls(facts).is_some();
+    let metrics: [(&'static Metric, bool); 3] = [
+        (&TTFT, streamed && !waits && !cached),
+        (&TPOT, streamed && !preempted && !stand_still()),
+        (&E2E, !streamed && !waits && !cached && !preempted),
+    ];
+    metrics.into_iter().filter(|&(_, unbent)| unbent).map(|(metric, _)| metric).collect()
 }
 
 /// A success, and what it met with when it started.
@@ -84,19 +108,28 @@ pub(super) fn all<'a>(run: &Run<'a>) -> Vec<Met<'a>> {
 /// Where no steady part was found for another reason, it is what remains without the first and the last of those that are in flight
 /// together: the synchronised start, and the end at which places stay empty.
 pub(super) fn steady<'a>(facts: &Facts<'a>) -> Vec<Met<'a>> {
-    let mut met = all(facts.run);
-    let wave = first_wave(facts);
     match &facts.summary.steady {
-        Err(Unsteady::Drifting) => met.clear(),
-        Err(_) => {
-            met.truncate(met.len().saturating_sub(wave));
-            met.drain(..wave.min(met.len()));
-        }
+        Err(Unsteady::Drifting) => Vec::new(),
+        Err(_) => without_ends(facts),
         Ok(steady) => {
-            met.drain(..wave.min(met.len()));
+            let mut met = all(facts.run);
+            met.drain(..first_wave(facts).min(met.len()));
             met.retain(|met| steady.from <= met.record.started && met.record.started <= steady.to);
+            sampled(met)
         }
     }
+}
+
+/// Those that are neither among the first that are in flight together nor among the last: at most [`MOST`], evenly chosen.
+pub(super) fn without_ends<'a>(facts: &Facts<'a>) -> Vec<Met<'a>> {
+    let (mut met, wave) = (all(facts.run), first_wave(facts));
+    met.truncate(met.len().saturating_sub(wave));
+    met.drain(..wave.min(met.len()));
+    sampled(met)
+}
+
+/// At most [`MOST`], evenly chosen.
+pub(super) fn sampled(met: Vec<Met<'_>>) -> Vec<Met<'_>> {
     let step = met.len().div_ceil(MOST).max(1);
     met.into_iter().step_by(step).collect()
 }
@@ -131,7 +164,7 @@ pub(super) fn correlation(pairs: &[(f64, f64)]) -> Option<f64> {
 }
 
 /// The ranks of values, from 1 on; equal values share the mean of theirs.
-fn ranks(values: &[f64]) -> Vec<f64> {
+pub(super) fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_unstable_by(|&a, &b| values[a].total_cmp(&values[b]));
     let mut ranks = vec![0.0; values.len()];
@@ -145,6 +178,13 @@ fn ranks(values: &[f64]) -> Vec<f64> {
     }
     ranks
 }
+
+/// From so many waiting requests on average, by the server's own gauge, TTFT is a matter of queueing.
+pub(super) const WAITING: f64 = 0.5;
+
+/// With a hit rate from this share to as much below all, and answers that do not tell which prompts were cached, two modes of TTFT or a
+/// wide spread of it are taken to be the cache's doing.
+pub(super) const PARTLY: f64 = 0.05;
 
 /// More requests than this say nothing new of how latencies are spread.
 pub(super) const MOST: usize = 20_000;

@@ -4,35 +4,46 @@
 //! as well as a busy processor.
 
 mod readings;
+mod room;
 mod steps;
+mod whose;
 
 use tokometer_record::{Signal, Timing};
 
 use self::readings::{NEARLY, Queue, by_log, by_moments};
-use self::steps::{Steps, prompts_share};
+use self::room::Room;
+use self::steps::{Parts, Steps, ending_in_a_step, prompts_share, seem_to_use_up_a_budget};
+pub(super) use self::whose::Others;
+use self::whose::engines;
 use super::attribution::{Cause, Failed};
 use super::figures::{figure, percent, setting, time};
 use super::preemption;
 use super::timeouts::FAILING;
 use super::{Evidence, Facts, Finding, Severity, Sureness};
+use crate::ServerSide;
 use crate::server::Level;
 
 /// Requests wait although the cache has room, with as many running as ever do.
 pub(super) fn queueing_by_max_num_seqs(facts: &Facts<'_>) -> Option<Finding> {
-    by_places(facts).filter(|_| !is_told_elsewhere(facts))
+    by_places(facts).filter(|_| !is_told_elsewhere(facts)).map(|found| shared(facts, found))
 }
 
 fn by_places(facts: &Facts<'_>) -> Option<Finding> {
     let (queue, For::Places(sureness)) = waiting(facts)? else { return None };
     let most = figure(queue.running_max);
-    let roomy = queue.kv.is_some() && !queue.is_nearly_out_of_room();
+    let room = Room::of(facts, &queue);
+    let roomy = !queue.is_nearly_out_of_room() && room.is_some_and(|room| room.holds_another());
     let side = &facts.summary.side;
+    let over = match engines(facts) {
+        1 => String::new(),
+        several => format!(" over all {several} engines"),
+    };
     Some(Finding {
         rule: "queueing_by_max_num_seqs",
         severity: Severity::Limiting,
         sureness,
         what: format!(
-            "Requests wait for one of {most} places: {} were waiting on average{}.",
+            "Requests wait for one of {most} places{over}: {} were waiting on average{}.",
             figure(queue.waiting_mean),
             queue
                 .kv
@@ -41,8 +52,9 @@ fn by_places(facts: &Facts<'_>) -> Option<Finding> {
         ),
         evidence: queue.evidence(facts),
         next: format!(
-            "Raise {}{}; if steps become too slow by that, add replicas or send fewer requests at once.",
+            "Raise {}{}{}; if steps become too slow by that, add replicas or send fewer requests at once.",
             setting(side, "--max-num-seqs", "--max-running-requests"),
+            if over.is_empty() { "" } else { " (it counts for each engine)" },
             if roomy { ", as the KV cache has room" } else { " if the KV cache has room" }
         ),
         points: vec![facts.summary.point.index],
@@ -52,12 +64,20 @@ fn by_places(facts: &Facts<'_>) -> Option<Finding> {
 /// Requests wait because the KV cache is full. Where others lose their place for it, that is told instead.
 pub(super) fn queueing_by_kv_space(facts: &Facts<'_>) -> Option<Finding> {
     let told = is_told_elsewhere(facts) || preemption::preemption_thrash(facts).is_some();
-    by_room(facts).filter(|_| !told)
+    by_room(facts).filter(|_| !told).map(|found| shared(facts, found))
 }
 
 fn by_room(facts: &Facts<'_>) -> Option<Finding> {
     let (queue, For::Room) = waiting(facts)? else { return None };
     let side = &facts.summary.side;
+    let mut evidence = queue.evidence(facts);
+    evidence.extend(Room::of(facts, &queue).filter(Room::is_short).map(|room| {
+        Evidence::new(format!(
+            "of the cache, {} tokens were free meanwhile on average, and a prompt takes {}",
+            figure(room.free),
+            figure(room.prompt)
+        ))
+    }));
     Some(Finding {
         rule: "queueing_by_kv_space",
         severity: Severity::Limiting,
@@ -67,7 +87,7 @@ fn by_room(facts: &Facts<'_>) -> Option<Finding> {
             figure(queue.waiting_mean),
             percent(queue.kv.unwrap_or_default())
         ),
-        evidence: queue.evidence(facts),
+        evidence,
         next: format!(
             "Give the cache more room ({}), or send shorter prompts or fewer requests at once.",
             setting(
@@ -82,7 +102,7 @@ fn by_room(facts: &Facts<'_>) -> Option<Finding> {
 
 /// Requests wait because each step has as many tokens as it may have.
 pub(super) fn queueing_by_token_budget(facts: &Facts<'_>) -> Option<Finding> {
-    by_tokens(facts).filter(|_| !is_told_elsewhere(facts))
+    by_tokens(facts).filter(|_| !is_told_elsewhere(facts)).map(|found| shared(facts, found))
 }
 
 fn by_tokens(facts: &Facts<'_>) -> Option<Finding> {
@@ -90,6 +110,14 @@ fn by_tokens(facts: &Facts<'_>) -> Option<Finding> {
     let side = &facts.summary.side;
     let mut evidence = queue.evidence(facts);
     evidence.extend(step_tokens(facts));
+    evidence.extend(Parts::of(facts).map(|parts| {
+        Evidence::new(format!(
+            "a prompt took {} steps: {} from its turn to its first token, with {} a step",
+            figure(parts.steps),
+            time(parts.prefill),
+            time(parts.step)
+        ))
+    }));
     evidence.extend(prompts_share(facts).map(|share| {
         Evidence::new(format!("{} of the tokens computed were those of prompts", percent(share)))
     }));
@@ -98,9 +126,15 @@ fn by_tokens(facts: &Facts<'_>) -> Option<Finding> {
         severity: Severity::Limiting,
         sureness,
         what: format!(
-            "Requests wait for their prompts to be computed: {} were waiting on average, with room in the KV cache and fewer running than at \
-             other times.",
-            figure(queue.waiting_mean)
+            "Requests wait for their prompts to be computed: {} were waiting on average{}.",
+            figure(queue.waiting_mean),
+            match (side.timing(Timing::StepTokens), queue.kv) {
+                (Some(tokens), _) => {
+                    format!(", with steps of {} tokens on average", figure(tokens.mean))
+                }
+                (None, Some(kv)) => format!(", with {} of the KV cache in use", percent(kv)),
+                (None, None) => String::new(),
+            }
         ),
         evidence,
         next: format!(
@@ -114,7 +148,7 @@ fn by_tokens(facts: &Facts<'_>) -> Option<Finding> {
 
 /// Requests wait, and what the server says leaves open for what.
 pub(super) fn queueing(facts: &Facts<'_>) -> Option<Finding> {
-    by_anything(facts).filter(|_| !is_told_elsewhere(facts))
+    by_anything(facts).filter(|_| !is_told_elsewhere(facts)).map(|found| shared(facts, found))
 }
 
 fn by_anything(facts: &Facts<'_>) -> Option<Finding> {
@@ -152,6 +186,27 @@ fn by_anything(facts: &Facts<'_>) -> Option<Finding> {
 /// What any of these rules finds, whether or not it is told with another finding.
 pub(super) fn any(facts: &Facts<'_>) -> Option<Finding> {
     [by_places, by_room, by_tokens, by_anything].into_iter().find_map(|rule| rule(facts))
+}
+
+/// The same of a queue in which others' requests wait as well.
+fn shared(facts: &Facts<'_>, mut finding: Finding) -> Finding {
+    if let Some(others) = Others::of(facts) {
+        finding.evidence.insert(0, of_others(others));
+        finding.next = format!(
+            "This queue is not this client's alone: keep others away and measure again. If they belong to the load: {}",
+            finding.next
+        );
+    }
+    finding
+}
+
+/// That the server has more requests than this client sent.
+pub(super) fn of_others(others: Others) -> Evidence {
+    Evidence::new(format!(
+        "running and waiting on the server: {} requests on average while any waited, of which this client had {} in flight",
+        figure(others.there),
+        figure(others.own)
+    ))
 }
 
 /// Whether users feel the queue as something worse: they lose patience, and the queue is told with that.
@@ -198,22 +253,31 @@ fn what_for(facts: &Facts<'_>, queue: &Queue) -> For {
     }
     let steps = Steps::of(facts);
     let nearly_full = queue.is_nearly_out_of_room();
+    let too_short = Room::of(facts, queue).is_some_and(|room| room.is_short());
     if let Some(allowed) = side.level(Signal::MaxRunning).map(|level| level.max) {
         return match steps {
             _ if queue.running_mean >= NEARLY * allowed => For::Places(Sureness::Certain),
-            _ if nearly_full => For::Room,
-            Steps::Full | Steps::FullAndSmall => For::Tokens(Sureness::Likely),
+            _ if nearly_full || too_short => For::Room,
+            Steps::Full | Steps::FullAndSmall | Steps::InParts => For::Tokens(Sureness::Likely),
             Steps::Uneven if queue.kv.is_some() => For::Tokens(Sureness::Possible),
             _ => For::Unknown,
         };
     }
+    if too_short {
+        return For::Room;
+    }
     let likely = if queue.kv.is_some() { Sureness::Likely } else { Sureness::Possible };
-    match (queue.at_most >= PINNED, steps) {
+    match (queue.is_at_most(ending_in_a_step(facts)), steps) {
         (false, _) if nearly_full => For::Room,
         (true, _) if nearly_full => For::Unknown,
+        (_, Steps::InParts) => For::Tokens(Sureness::Likely),
         (true, Steps::OfOutputs | Steps::Uneven | Steps::FullAndSmall) => For::Places(likely),
         (true, Steps::Untold) => For::Places(Sureness::Possible),
-        (true, Steps::OfPrompts) if queue.is_constant() => For::Places(Sureness::Possible),
+        // So few that compute prompts for the most part may as well be what a step has tokens for.
+        (true, Steps::OfPrompts) if queue.is_constant() && queue.running_max >= MANY => {
+            For::Places(Sureness::Possible)
+        }
+        (true, Steps::Full) if seem_to_use_up_a_budget(facts) => For::Tokens(Sureness::Possible),
         (false, Steps::Full | Steps::FullAndSmall) => For::Tokens(Sureness::Likely),
         // There are places, and there is room: what is left are tokens, however many the steps have.
         (false, Steps::Uneven) if queue.kv.is_some() => For::Tokens(Sureness::Possible),
@@ -235,10 +299,12 @@ impl Queue {
                 self.waiting_max_at,
             ),
             Evidence::new(format!(
-                "running meanwhile: {} on average; {} at most at any time, which it was in {} of these readings",
+                "running meanwhile: {} on average; {} at most at any time{}",
                 figure(self.running_mean),
                 figure(self.running_max),
-                percent(self.at_most)
+                self.at_most
+                    .map(|share| format!(", which it was in {} of these readings", percent(share)))
+                    .unwrap_or_default()
             )),
         ];
         evidence.extend(self.kv.map(|kv| {
@@ -249,12 +315,17 @@ impl Queue {
     }
 }
 
+/// The server's mean TTFT, if it is of the requests whose time in the queue is told: vLLM tells that of those that ended, and a TTFT at
+/// once.
+fn ttft_of_the_same(side: &ServerSide) -> Option<f64> {
+    let (queue, ttft) = (side.timing(Timing::Queue)?, side.timing(Timing::Ttft)?);
+    queue.is_of_as_many_as(ttft).then_some(ttft.mean)
+}
+
 fn queue_time(facts: &Facts<'_>) -> Option<Evidence> {
     let side = &facts.summary.side;
     let queue = side.timing(Timing::Queue)?;
-    let of = side
-        .timing(Timing::Ttft)
-        .map(|ttft| format!(", of {} to the first token", time(ttft.mean)));
+    let of = ttft_of_the_same(side).map(|ttft| format!(", of {} to the first token", time(ttft)));
     Some(Evidence::new(format!(
         "time in the queue, by the server: {} on average{}",
         time(queue.mean),
@@ -269,14 +340,14 @@ fn by_queue_time(facts: &Facts<'_>) -> Option<(String, Vec<Evidence>)> {
     if by_moments_at_all(facts) {
         return None;
     }
-    let (queue, ttft) = (side.timing(Timing::Queue)?, side.timing(Timing::Ttft)?);
+    let (queue, ttft) = (side.timing(Timing::Queue)?, ttft_of_the_same(side)?);
     let step = side.timing(Timing::Itl).map_or(0.0, |itl| itl.mean);
-    let long = queue.mean >= WAITED_OF_TTFT * ttft.mean && queue.mean >= WAITED_STEPS * step;
+    let long = queue.mean >= WAITED_OF_TTFT * ttft && queue.mean >= WAITED_STEPS * step;
     (long && queue.count >= LEAST_WAITED).then(|| {
         let what = format!(
             "Requests wait on the server: {} of the {} to a first token is spent in its queue.",
             time(queue.mean),
-            time(ttft.mean)
+            time(ttft)
         );
         (what, queue_time(facts).into_iter().collect())
     })
@@ -309,8 +380,8 @@ const MOSTLY: f64 = 0.5;
 /// Fewer readings than this tell nothing of most of the time.
 const LEAST_READINGS: usize = 5;
 
-/// As many as ever ran in four of five readings: a limit on their number. Other limits let it go up and down with their lengths.
-const PINNED: f64 = 0.8;
+/// From so many on, a constant number of prompts at once is hardly what a step happens to have tokens for.
+const MANY: f64 = 16.0;
 
 /// A queue that takes half of the time to a first token is what users wait for …
 const WAITED_OF_TTFT: f64 = 0.5;
@@ -329,13 +400,18 @@ const LEAST_WAITED: f64 = 20.0;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ServerSide;
     use crate::diagnosis::testing::{finding, second, silent};
-    use crate::server::{LogSide, Moment, Spread};
+    use crate::server::{LogSide, Moment, Spread, Through};
     use crate::summary::testing::{ok, point_log};
     use tokometer_record::PointLog;
 
+    /// As many in flight all the time as any of these servers has.
     fn ten_seconds() -> PointLog {
+        point_log((0..250).map(|i| ok(i, 0, &[9_950, 10_000])))
+    }
+
+    /// One in flight all the time.
+    fn one_by_one() -> PointLog {
         point_log((0..100).map(|i| ok(i, i * 100, &[i * 100 + 50, i * 100 + 100])))
     }
 
@@ -385,7 +461,11 @@ mod tests {
             found.what,
             "Requests wait for one of 64 places: 136 were waiting on average, with 30 % of the KV cache in use."
         );
-        assert!(found.next.starts_with("Raise --max-num-seqs,"), "{}", found.next);
+        assert!(
+            found.next.starts_with("Raise --max-num-seqs if the KV cache has room;"),
+            "{}",
+            found.next
+        );
         assert_eq!(found.evidence[0].at, Some(second(0.0)));
         assert_eq!(found.sureness, Sureness::Possible);
         let of_outputs = steps(side.clone(), 70.0, (64.0, 128.0), 900.0);
@@ -443,15 +523,144 @@ mod tests {
     #[test]
     fn a_constant_number_with_full_steps_leaves_both_open() {
         let constant = |mean: f64, p99| steps(readings(|_| (11.0, 50.0, 0.3)), mean, p99, 10_000.0);
-        assert_eq!(rules(&constant(2_000.0, (2_048.0, 4_096.0))), ["queueing"]);
+        assert_eq!(rules(&constant(1_500.0, (2_048.0, 4_096.0))), ["queueing"]);
         assert_eq!(rules(&constant(500.0, (2_048.0, 4_096.0))), ["queueing_by_max_num_seqs"]);
         // Steps as small as these are full only where somebody made them so.
         assert_eq!(rules(&constant(250.0, (256.0, 512.0))), ["queueing_by_max_num_seqs"]);
         // Prompts that are longer than a step count as a whole in their last one.
-        let mut in_parts = constant(2_000.0, (8_192.0, 16_384.0));
+        let mut in_parts = constant(3_000.0, (8_192.0, 16_384.0));
         let spread = Spread { count: 100.0, mean: 9_000.0, p50: None, p99: None };
         in_parts.timings.insert(Timing::PromptLength, spread);
         assert_eq!(rules(&in_parts), ["queueing"]);
+    }
+
+    #[test]
+    fn steps_of_a_usual_budget_that_take_as_long_each_are_full_of_it() {
+        let side = steps(readings(|_| (11.0, 50.0, 0.3)), 2_000.0, (2_048.0, 4_096.0), 10_000.0);
+        let found = finding(queueing_by_token_budget, &ten_seconds(), side.clone());
+        assert_eq!(found.sureness, Sureness::Possible);
+        assert_eq!(rules(&side), ["queueing_by_token_budget"]);
+    }
+
+    /// Prompts that take so many steps of 50 ms, as long as the gaps of [`ten_seconds`], each of 500 tokens.
+    fn in_parts(taken: f64, itl: f64) -> ServerSide {
+        let mut side = steps(readings(|_| (5.0, 50.0, 0.3)), 500.0, (1_024.0, 2_048.0), 10_000.0);
+        let spread = |mean| Spread { count: 100.0, mean, p50: None, p99: None };
+        side.timings.insert(Timing::Prefill, spread(taken * 0.05));
+        side.timings.insert(Timing::Itl, spread(itl));
+        side.timings.insert(Timing::Queue, spread(1.0));
+        side.throughput = Some(Through { prompt: 9_900.0, computed: None, generation: 100.0 });
+        side
+    }
+
+    #[test]
+    fn prompts_that_take_several_steps_say_that_steps_are_full() {
+        let found = finding(queueing_by_token_budget, &ten_seconds(), in_parts(8.8, 0.05));
+        assert_eq!(
+            found.what,
+            "Requests wait for their prompts to be computed: 50 were waiting on average, with steps of 500 tokens on average."
+        );
+        let fact =
+            "a prompt took 8.8 steps: 440 ms from its turn to its first token, with 50 ms a step";
+        assert!(found.evidence.iter().any(|evidence| evidence.fact == fact), "{found:?}");
+        assert_eq!(found.sureness, Sureness::Likely);
+        assert_eq!(rules(&in_parts(8.8, 0.05)), ["queueing_by_token_budget"]);
+        // A prompt within one step, and outputs that never wait for the steps of prompts.
+        assert_eq!(rules(&in_parts(1.2, 0.05)), ["queueing_by_max_num_seqs"]);
+        assert_eq!(rules(&in_parts(8.8, 0.04)), ["queueing_by_max_num_seqs"]);
+    }
+
+    #[test]
+    fn one_less_than_the_most_is_not_the_most() {
+        let side = readings(|n| (if n == 7 { 3.0 } else { 2.0 }, 14.0, 0.01));
+        let side = steps(side, 256.0, (1_024.0, 2_048.0), 100_000.0);
+        let found = finding(queueing_by_token_budget, &ten_seconds(), side.clone());
+        let fact = "running meanwhile: 2.05 on average; 3 at most at any time, which it was in 5 % of these readings";
+        assert_eq!(found.evidence[1].fact, fact);
+        assert_eq!(rules(&side), ["queueing_by_token_budget"]);
+    }
+
+    #[test]
+    fn places_of_those_that_end_in_a_step_are_taken_all_the_same() {
+        // One of eight ends in each step, and the reading is taken before another has its place.
+        let mut side = readings(|n| (if n % 3 == 0 { 8.0 } else { 6.5 }, 14.0, 0.01));
+        side = steps(side, 70.0, (512.0, 1_024.0), 900.0);
+        assert_eq!(rules(&side), ["queueing"]);
+        side.grown.insert(Signal::Finished, 1_000.0);
+        assert_eq!(rules(&side), ["queueing_by_max_num_seqs"]);
+    }
+
+    #[test]
+    fn a_cache_without_room_for_a_prompt_is_what_is_waited_for() {
+        let cache = |tokens: f64, prompt: f64| {
+            let mut side = readings(|_| (4.0, 11.0, 0.843));
+            let size = Level { mean: tokens, max: tokens, ..Level::default() };
+            side.levels.insert(Signal::KvTokens, size);
+            let spread = Spread { count: 100.0, mean: prompt, p50: None, p99: None };
+            side.timings.insert(Timing::PromptLength, spread);
+            side
+        };
+        let found = finding(queueing_by_kv_space, &ten_seconds(), cache(4_800.0, 1_000.0));
+        let fact =
+            "of the cache, 754 tokens were free meanwhile on average, and a prompt takes 1,000";
+        assert!(found.evidence.iter().any(|evidence| evidence.fact == fact), "{found:?}");
+        assert_eq!(rules(&cache(4_800.0, 1_000.0)), ["queueing_by_kv_space"]);
+        let found = finding(queueing_by_max_num_seqs, &ten_seconds(), cache(48_000.0, 1_000.0));
+        assert!(found.next.contains("as the KV cache has room"), "{}", found.next);
+        // Two tokens of output: 754 + 2 do not fit, though 752 do.
+        let found = finding(queueing_by_max_num_seqs, &ten_seconds(), cache(4_800.0, 752.0));
+        assert!(found.next.contains("if the KV cache has room"), "{}", found.next);
+        let unknown =
+            finding(queueing_by_max_num_seqs, &ten_seconds(), readings(|_| (4.0, 9.0, 0.3)));
+        assert!(unknown.next.contains("if the KV cache has room"), "{}", unknown.next);
+    }
+
+    #[test]
+    fn a_queue_of_others_is_told_as_theirs() {
+        let side = readings(|_| (2.0, 13.0, 0.3));
+        let found = finding(queueing_by_max_num_seqs, &one_by_one(), side.clone());
+        assert!(found.next.starts_with("This queue is not this client's alone"), "{}", found.next);
+        assert_eq!(
+            found.evidence[0].fact,
+            "running and waiting on the server: 15 requests on average while any waited, of which this client had 1 in flight"
+        );
+        let found = finding(queueing_by_max_num_seqs, &ten_seconds(), side);
+        assert!(found.next.starts_with("Raise"), "{}", found.next);
+    }
+
+    #[test]
+    fn places_of_several_engines_are_told_as_their_sum() {
+        let mut log = ten_seconds();
+        let samples = ["0", "1"].map(|engine| {
+            (format!("vllm:num_requests_running{{engine=\"{engine}\",model_name=\"m\"}}"), 0.0)
+        });
+        log.scrapes = vec![tokometer_record::Scrape {
+            samples: samples.into(),
+            ..tokometer_record::Scrape::default()
+        }];
+        let found = finding(queueing_by_max_num_seqs, &log, readings(|_| (64.0, 136.0, 0.3)));
+        assert!(found.what.contains("one of 64 places over all 2 engines"), "{}", found.what);
+        assert!(
+            found.next.contains("--max-num-seqs (it counts for each engine)"),
+            "{}",
+            found.next
+        );
+    }
+
+    #[test]
+    fn a_time_in_the_queue_of_other_requests_is_no_part_of_a_first_token() {
+        let mut side = readings(|_| (64.0, 136.0, 0.3));
+        let spread = |count, mean| Spread { count, mean, p50: None, p99: None };
+        side.timings.insert(Timing::Queue, spread(72.0, 1.5));
+        side.timings.insert(Timing::Ttft, spread(160.0, 1.6));
+        let fact = |side: ServerSide| {
+            let found = finding(queueing_by_max_num_seqs, &ten_seconds(), side);
+            let told = found.evidence.into_iter().map(|evidence| evidence.fact);
+            told.filter(|fact| fact.starts_with("time in the queue")).collect::<String>()
+        };
+        assert_eq!(fact(side.clone()), "time in the queue, by the server: 1.5 s on average");
+        side.timings.insert(Timing::Ttft, spread(73.0, 1.6));
+        assert!(fact(side).ends_with(", of 1.6 s to the first token"));
     }
 
     #[test]
@@ -531,7 +740,9 @@ mod tests {
         let mut log = ten_seconds();
         let late = tokometer_record::FailureKind::Timeout(tokometer_record::TimeoutPhase::Total);
         let side = readings(|_| (64.0, 136.0, 0.3));
-        log.records[99] = crate::summary::testing::failed(99, late, "late");
+        for index in 97..100 {
+            log.records[index] = crate::summary::testing::failed(index as u64, late, "late");
+        }
         silent(queueing_by_max_num_seqs, &log, side.clone());
         let found = finding(crate::diagnosis::timeouts::client_timeouts, &log, side);
         assert!(found.next.contains("Raise --max-num-seqs"), "{}", found.next);

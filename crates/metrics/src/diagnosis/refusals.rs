@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use tokometer_record::{FailureKind, Record, Signal};
+use tokometer_record::{FailureKind, Offset, Record, Signal};
 
 use super::attribution::{Cause, Failed};
 use super::cap::Cap;
 use super::figures::{figure, percent, plural, time};
-use super::telling::{first_to_end, in_flight, of_requests, quoted};
+use super::telling::{first_to_end, in_flight, of_requests, quoted, requests};
 use super::timeouts::severity;
 use super::{Evidence, Facts, Finding, Sureness};
 use crate::catalog::{E2E, TTFT};
@@ -22,16 +22,30 @@ pub(super) fn server_refuses(facts: &Facts<'_>) -> Option<Finding> {
     let told = of_requests(refused.len(), facts.summary.counts.tried());
     let statuses = statuses(&refused);
     let by_counter = facts.summary.side.growth(Signal::Rejected).filter(|&rejected| rejected > 0.0);
-    let what = match failed.refusing {
-        Some(Cap { places, .. }) => {
+    let spent = Spent::of(facts, &refused);
+    let what = match (failed.refusing, spent) {
+        (_, Some(Spent { since, .. })) => format!(
+            "The service refuses load from {} of the run on: it answered {told} with {statuses}, and nothing succeeded that started after that.",
+            time(since.as_secs_f64())
+        ),
+        (Some(Cap { places, .. }), None) => {
             format!(
                 "The service takes on about {places} requests at once and refused {told} with {statuses}."
             )
         }
-        None => format!("The service refuses load: it answered {told} with {statuses}."),
+        (None, None) => format!("The service refuses load: it answered {told} with {statuses}."),
     };
     let mut evidence = vec![first_refusal(facts, first)];
-    evidence.extend(failed.refusing.map(|cap| of_cap(cap, "refused")));
+    let cap = failed.refusing.filter(|_| spent.is_none());
+    evidence.extend(cap.map(|cap| of_cap(cap, "refused")));
+    evidence.extend(spent.map(|spent| {
+        let fact = format!(
+            "all {} that started from here on failed, and {} had succeeded before",
+            requests(spent.refused),
+            requests(spent.before)
+        );
+        Evidence::at(fact, spent.since)
+    }));
     evidence.extend(by_counter.map(|rejected| {
         Evidence::new(format!(
             "the server counted {} requests refused at its door",
@@ -39,22 +53,55 @@ pub(super) fn server_refuses(facts: &Facts<'_>) -> Option<Finding> {
         ))
     }));
     evidence.extend(served_well(facts));
-    let held = match failed.refusing {
-        Some(Cap { places, .. }) => format!("hold the load at {places} requests in flight"),
+    let held = match cap {
+        Some(Cap { places, .. }) => format!("hold the load at {} in flight", requests(places)),
         None => "lower the load".into(),
     };
     Some(Finding {
         rule: "server_refuses",
         severity: severity(refused.len(), facts),
-        sureness: sureness(failed.refusing, by_counter),
+        sureness: sureness(cap, by_counter),
         what,
         evidence,
-        next: format!(
-            "Raise the cap if the server has room (vLLM: --max-num-queued-reqs; of a gateway: its rate or concurrency limit), add \
-             replicas, or {held}."
-        ),
+        next: match (spent, statuses.starts_with(BY_RATE)) {
+            (Some(_), _) => "A quota is used up, or a limit counts over a longer time: see what the service allows in a minute and a day \
+                             (its answer's headers often tell, and when to try again), raise it, or send fewer requests."
+                .into(),
+            (None, true) => format!(
+                "Raise the rate or concurrency limit of the gateway or provider that answers so (vLLM's own cap answers with HTTP 503), or \
+                 {held}."
+            ),
+            (None, false) => format!(
+                "Raise the cap if the server has room (vLLM: --max-num-queued-reqs; of a gateway: its rate or concurrency limit), add \
+                 replicas, or {held}."
+            ),
+        },
         points: vec![facts.summary.point.index],
     })
+}
+
+/// A service that refuses everything from one moment on, having served before.
+#[derive(Clone, Copy, Debug)]
+struct Spent {
+    /// When the first of those was refused.
+    since: Offset,
+    /// Requests that were refused from then on.
+    refused: usize,
+    /// Requests that had succeeded.
+    before: usize,
+}
+
+impl Spent {
+    /// `None` if anything succeeded that started after the first refusal, or too few followed to tell that from chance.
+    fn of(facts: &Facts<'_>, refused: &[&Record]) -> Option<Self> {
+        let first = first_to_end(refused)?;
+        let after: Vec<&Record> =
+            facts.run.measured.iter().copied().filter(|r| r.started > first.end).collect();
+        let before = facts.run.successes().count();
+        let all_failed = after.iter().all(|record| !record.succeeded());
+        let told = all_failed && after.len() >= LEAST_AFTER && before > 0;
+        told.then_some(Self { since: first.end, refused: after.len(), before })
+    }
 }
 
 const fn sureness(cap: Option<Cap>, by_counter: Option<f64>) -> Sureness {
@@ -79,7 +126,7 @@ fn statuses(refused: &[&Record]) -> String {
 pub(super) fn first_refusal(facts: &Facts<'_>, first: &Record) -> Evidence {
     let flying = in_flight(facts.run, first.started);
     let words = first.failure().map(|failure| quoted(&failure.message)).unwrap_or_default();
-    Evidence::at(format!("the first came with {flying} requests in flight: {words}"), first.end)
+    Evidence::at(format!("the first came with {} in flight: {words}", requests(flying)), first.end)
 }
 
 /// What shows a cap.
@@ -100,6 +147,12 @@ pub(super) fn served_well(facts: &Facts<'_>) -> Option<Evidence> {
     let ttft = summary.mean(&TTFT).map(|ttft| format!(", TTFT {}", time(ttft))).unwrap_or_default();
     Some(Evidence::new(format!("{served} succeeded: {} on average{ttft}", time(e2e))))
 }
+
+/// How the words for statuses begin where most are those of a rate, which vLLM never answers for its own cap.
+const BY_RATE: &str = "HTTP 429";
+
+/// After a refusal by chance, so many others would not all fail.
+const LEAST_AFTER: usize = 20;
 
 #[cfg(test)]
 mod tests {
@@ -185,6 +238,41 @@ mod tests {
             found.what,
             "The service refuses load: it answered 34 of 100 requests (34 %) with HTTP 429."
         );
+    }
+
+    #[test]
+    fn a_limit_of_rates_is_not_the_servers_queue() {
+        let found = finding(server_refuses, &at_random(429, "slow down"), ServerSide::default());
+        assert!(!found.next.contains("--max-num-queued-reqs"), "{}", found.next);
+        let found = finding(server_refuses, &capped(503, "no"), ServerSide::default());
+        assert!(found.next.contains("--max-num-queued-reqs"), "{}", found.next);
+    }
+
+    #[test]
+    fn refusals_of_everything_from_a_moment_on_are_a_quota() {
+        let spent = |upto: u64| {
+            point_log((0..100).map(|index| {
+                let mut record = ok(index, index * 100, &[index * 100 + 50]);
+                if index >= upto {
+                    let failure = Failure::new(FailureKind::Status(429), "quota exceeded");
+                    record.outcome = Outcome::Failed(failure);
+                }
+                record
+            }))
+        };
+        let found = finding(server_refuses, &spent(60), ServerSide::default());
+        assert_eq!(
+            found.what,
+            "The service refuses load from 6.05 s of the run on: it answered 40 of 100 requests (40 %) with HTTP 429, and nothing succeeded \
+             that started after that."
+        );
+        assert_eq!(
+            found.evidence[1].fact,
+            "all 39 requests that started from here on failed, and 60 requests had succeeded before"
+        );
+        assert!(found.next.starts_with("A quota is used up"), "{}", found.next);
+        let found = finding(server_refuses, &spent(90), ServerSide::default());
+        assert!(found.what.starts_with("The service refuses load: "), "{}", found.what);
     }
 
     #[test]

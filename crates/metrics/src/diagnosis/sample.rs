@@ -1,5 +1,6 @@
 //! Too few requests for the percentiles that stand in every report.
 //!
+//! From 100 requests on a p99 is no longer simply their maximum; for bounds that hold it takes more, and this rule is about those.
 //! Deliberately not the bounds themselves: they are [`crate::confidence`]'s.
 
 use super::figures::{count, plural};
@@ -13,39 +14,34 @@ pub(super) fn too_few_requests(facts: &Facts<'_>) -> Option<Finding> {
     if !latencies::are_the_servers(facts) || has >= needed(SHOWN) {
         return None;
     }
-    let borne = BORNE.iter().rev().copied().find(|&percentile| needed(percentile) <= has);
+    let borne = BORNE.iter().rev().find(|&&percentile| needed(percentile) <= has);
     let requests = plural(has, "request", "requests");
-    let what = match borne {
-        Some(borne) => format!(
-            "{requests} cannot bear a p99, which takes {}: the highest percentile they bear is p{}.",
-            count(needed(SHOWN)),
-            borne.percent()
+    let bear = if has == 1 { "bears" } else { "bear" };
+    let (needs, shown) = (count(needed(SHOWN)), SHOWN.percent());
+    let (most, otherwise) = match borne {
+        Some(borne) => (
+            format!("a p{} at most", borne.percent()),
+            format!("read no percentile above p{}", borne.percent()),
         ),
-        None => {
-            format!("{requests} cannot bear any percentile: a p99 takes {}.", count(needed(SHOWN)))
-        }
+        None => ("no percentile".to_owned(), "read the values themselves".to_owned()),
     };
     let takes = |percentile: &Percentile| {
         format!("p{} takes {}", percentile.percent(), count(needed(*percentile)))
     };
-    let ladder: Vec<String> = BORNE.iter().rev().map(takes).collect();
+    let ladder: Vec<String> = BORNE.iter().map(takes).collect();
     Some(Finding {
         rule: "too_few_requests",
         severity: Severity::Notable,
         sureness: Sureness::Certain,
-        what,
-        evidence: vec![
-            Evidence::new(format!("{requests} succeeded")),
-            Evidence::new(format!(
-                "for bounds that hold with {} %: {}",
-                100.0 * CONFIDENCE_OF_PERCENTILES,
-                ladder.join(", ")
-            )),
-        ],
-        next: format!(
-            "Send at least {} requests a point, or read no percentile above the one named.",
-            count(needed(SHOWN))
+        what: format!(
+            "{requests} {bear} {most}: a p{shown} takes {needs}, for a bound that holds."
         ),
+        evidence: vec![Evidence::new(format!(
+            "bounds that hold with {} %: {}",
+            100.0 * CONFIDENCE_OF_PERCENTILES,
+            ladder.join(", ")
+        ))],
+        next: format!("Send at least {needs} requests a point, or {otherwise}."),
         points: vec![facts.summary.point.index],
     })
 }
@@ -76,7 +72,7 @@ mod tests {
         assert_eq!((finding.severity, finding.sureness), (Severity::Notable, Sureness::Certain));
         assert_eq!(
             finding.what,
-            "100 requests cannot bear a p99, which takes 459: the highest percentile they bear is p95."
+            "100 requests bear a p95 at most: a p99 takes 459, for a bound that holds."
         );
     }
 
@@ -89,7 +85,7 @@ mod tests {
     #[test]
     fn one_request_bears_nothing() {
         let what = found(1).unwrap().what;
-        assert_eq!(what, "1 request cannot bear any percentile: a p99 takes 459.");
+        assert_eq!(what, "1 request bears no percentile: a p99 takes 459, for a bound that holds.");
     }
 
     #[test]

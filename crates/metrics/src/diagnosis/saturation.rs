@@ -1,9 +1,13 @@
 //! Whether a sweep went far enough, found the knee of throughput, or went past it: one of the three, and not two.
 //!
-//! Points at which requests failed, the client was the limit or the run was cut short are left out: their throughput is not the
-//! service's. Deliberately no advice which load to run at: that is a matter of latency objectives, and the knee only bounds it.
+//! Points at which requests failed, the client was the limit or the run was cut short are left out, and said to be: their throughput
+//! is not the service's. Deliberately no advice which load to run at: that is a matter of latency objectives, and the knee only bounds
+//! it. Where loads are offered however many are answered, another question is asked, in `offered`.
 
-use super::figures::{count, figure, percent, time};
+mod offered;
+
+use self::offered::Offered;
+use super::figures::{figure, percent, rise, time};
 use super::{Evidence, Finding, Severity, Sureness};
 use crate::catalog::{E2E, Metric, OUTPUT_THROUGHPUT, REQUEST_THROUGHPUT};
 use crate::knee::{self, Knee, Sample};
@@ -11,22 +15,25 @@ use crate::summary::{Ending, PointSummary};
 
 /// Throughput still grows with the load at the highest one.
 pub(super) fn not_saturated(points: &[PointSummary]) -> Option<Finding> {
+    if Offered::asks(points) {
+        return Offered::of(points)?.not_saturated();
+    }
     let sweep = Sweep::of(points)?;
     let State::Grows { before, top } = sweep.state()? else { return None };
-    let growth = percent(top.throughput / before.throughput - 1.0);
     Some(Finding {
         rule: "not_saturated",
         severity: Severity::Notable,
         sureness: Sureness::Likely,
         what: format!(
-            "Throughput still grows at the highest load: from {} to {} {} it rose by {growth}, to {} {}.",
+            "Throughput still grows at the highest load: from {} to {} {} it {}, to {} {}.",
             figure(before.load),
             figure(top.load),
             sweep.axis,
+            rise(top.throughput / before.throughput),
             figure(top.throughput),
             sweep.unit
         ),
-        evidence: sweep.told(),
+        evidence: sweep.told(&[before, top]),
         next: format!(
             "Measure higher loads, {} {} and more, to find where it stops growing.",
             figure(2.0 * top.load),
@@ -38,10 +45,17 @@ pub(super) fn not_saturated(points: &[PointSummary]) -> Option<Finding> {
 
 /// Throughput stops growing at a load within the sweep.
 pub(super) fn knee(points: &[PointSummary]) -> Option<Finding> {
+    if Offered::asks(points) {
+        return Offered::of(points)?.knee();
+    }
     let sweep = Sweep::of(points)?;
     let State::Bends(knee) = sweep.state()? else { return None };
     let (low, high) = knee.between;
-    let mut evidence = vec![Evidence::new(format!(
+    let (up_to, beyond): (Vec<&Load>, Vec<&Load>) =
+        sweep.loads.iter().partition(|load| load.load <= knee.at);
+    let around: Vec<&Load> = up_to.last().into_iter().chain(beyond.first()).copied().collect();
+    let mut evidence = sweep.told(&around);
+    evidence.push(Evidence::new(format!(
         "fit of throughput = a · min(load, K) to {} loads: K = {}, at {} % between {} and {}; deviation {}",
         sweep.loads.len(),
         figure(knee.at),
@@ -49,19 +63,23 @@ pub(super) fn knee(points: &[PointSummary]) -> Option<Finding> {
         figure(low),
         figure(high),
         percent(knee.residual)
-    ))];
-    evidence.extend(sweep.told());
-    let beyond = sweep.loads.iter().filter(|load| load.load > knee.at);
+    )));
+    let shown = |load: f64| match sweep.axis {
+        IN_FLIGHT => figure(load.round().max(1.0)),
+        _ => figure(load),
+    };
+    let between = match (shown(low), shown(high)) {
+        (low, high) if low == high => String::new(),
+        (low, high) => format!(" (between {low} and {high})"),
+    };
     Some(Finding {
         rule: "knee",
         severity: Severity::Notable,
         sureness: if high <= low * NARROW { Sureness::Likely } else { Sureness::Possible },
         what: format!(
-            "Throughput stops growing at about {} {} (between {} and {}), at about {} {}.",
-            figure(knee.at.round().max(1.0)),
+            "Throughput stops growing at about {} {}{between}, at about {} {}.",
+            shown(knee.at),
             sweep.axis,
-            figure(low.round()),
-            figure(high.round()),
             figure(knee.ceiling),
             sweep.unit
         ),
@@ -69,23 +87,25 @@ pub(super) fn knee(points: &[PointSummary]) -> Option<Finding> {
         next: "Stay at or below this load: beyond it requests only wait longer. For more throughput add replicas, or lift what limits the \
                service beyond the knee, where other findings name it."
             .to_owned(),
-        points: beyond.flat_map(|load| load.points.iter().copied()).collect(),
+        points: beyond.iter().flat_map(|load| load.points.iter().copied()).collect(),
     })
 }
 
 /// The highest loads bring hardly more throughput, or less, and cost latency.
 pub(super) fn past_knee(points: &[PointSummary]) -> Option<Finding> {
+    if Offered::asks(points) {
+        return Offered::of(points)?.past_knee();
+    }
     let sweep = Sweep::of(points)?;
     let State::Past { from, top, flat } = sweep.state()? else { return None };
     let growth = (top.throughput - from.throughput) / from.throughput;
     let change = match growth {
         growth if growth < 0.0 => format!("fell by {}", percent(-growth)),
         _ if flat => format!("rose by only {}", percent(growth)),
-        _ => format!(
-            "rose by {} for {} times the load",
-            percent(growth),
-            figure(top.load / from.load)
-        ),
+        growth => {
+            let times = figure(top.load / from.load);
+            format!("{} for {times} times the load", rise(1.0 + growth))
+        }
     };
     let latency = from.e2e.zip(top.e2e).filter(|&(before, _)| before > 0.0);
     let cost = latency
@@ -109,7 +129,7 @@ pub(super) fn past_knee(points: &[PointSummary]) -> Option<Finding> {
             figure(top.load),
             sweep.axis
         ),
-        evidence: sweep.told(),
+        evidence: sweep.told(&[from, top]),
         next: format!(
             "Keep the load below {} {}; measure at least {} loads on both sides of where throughput stops growing, to have the knee itself.",
             figure(if flat { from.load } else { top.load }),
@@ -130,6 +150,8 @@ struct Sweep {
     loads: Vec<Load>,
     /// Whether the highest load of all is among them.
     to_the_top: bool,
+    /// Which loads are not, and why.
+    left_out: Option<Evidence>,
 }
 
 /// One load, the mean of its points.
@@ -156,7 +178,8 @@ impl Sweep {
     /// `None` if points have no load of one kind, or fewer than two loads are left.
     fn of(points: &[PointSummary]) -> Option<Self> {
         let (axis, load) = axis(points)?;
-        let clean: Vec<&PointSummary> = points.iter().filter(|point| is_clean(point)).collect();
+        let clean: Vec<&PointSummary> =
+            points.iter().filter(|point| unfit(point).is_none()).collect();
         let by_rate = axis == RATE;
         let (unit, throughput) = throughput(&clean, by_rate);
         let mut loads: Vec<Load> = Vec::new();
@@ -170,7 +193,9 @@ impl Sweep {
             loads.chunk_by(|a, b| a.load == b.load).map(Load::together).collect();
         let highest = points.iter().filter_map(load).max_by(f64::total_cmp)?;
         let to_the_top = loads.last()?.load == highest;
-        (loads.len() > 1).then_some(Self { axis, unit, loads, to_the_top })
+        let unfit = points.iter().filter_map(|point| Some((load(point)?, unfit(point)?)));
+        let left_out = left_out(unfit.collect(), axis);
+        (loads.len() > 1).then_some(Self { axis, unit, loads, to_the_top, left_out })
     }
 
     fn state(&self) -> Option<State<'_>> {
@@ -197,23 +222,35 @@ impl Sweep {
         knee::knee(&self.loads.iter().map(sample).collect::<Vec<_>>())
     }
 
-    /// Each load with what it brought; of many the highest.
-    fn told(&self) -> Vec<Evidence> {
-        let told = |load: &Load| {
-            let latency = load.e2e.map(|e2e| format!(", requests took {}", time(e2e)));
-            let axis = match load.load {
-                1.0 => self.axis.replacen("requests", "request", 1),
-                _ => self.axis.to_owned(),
-            };
-            Evidence::new(format!(
-                "{} {axis}: {} {}{}",
-                figure(load.load),
-                count(load.throughput.round() as u64),
-                self.unit,
-                latency.unwrap_or_default()
-            ))
-        };
-        self.loads[self.loads.len().saturating_sub(MOST_TOLD)..].iter().map(told).collect()
+    /// Each load with what it brought: first those that tell the most, then what was left out, then the others, of many the highest.
+    fn told(&self, most: &[&Load]) -> Vec<Evidence> {
+        let is_told = |load: &&Load| !most.iter().any(|told| told.load == load.load);
+        let others: Vec<&Load> = self.loads.iter().filter(is_told).collect();
+        let kept = MOST_TOLD.saturating_sub(most.len());
+        let others = others[others.len().saturating_sub(kept)..].iter();
+        let mut evidence: Vec<Evidence> = most.iter().map(|load| self.line(load)).collect();
+        evidence.extend(self.left_out.clone());
+        evidence.extend(others.map(|load| self.line(load)));
+        evidence
+    }
+
+    fn line(&self, load: &Load) -> Evidence {
+        let latency = load.e2e.map(|e2e| format!(", requests took {}", time(e2e)));
+        Evidence::new(format!(
+            "{}: {} {}{}",
+            of_load(load.load, self.axis),
+            figure(load.throughput),
+            self.unit,
+            latency.unwrap_or_default()
+        ))
+    }
+}
+
+/// `1 request in flight`, `16 requests in flight`, `2.5 requests per second`.
+fn of_load(load: f64, axis: &str) -> String {
+    match load {
+        1.0 => format!("1 {}", axis.replacen("requests", "request", 1)),
+        _ => format!("{} {axis}", figure(load)),
     }
 }
 
@@ -247,13 +284,32 @@ fn axis(points: &[PointSummary]) -> Option<(&'static str, Figure)> {
     [(IN_FLIGHT, in_flight), (RATE, rate)].into_iter().find(|&(_, load)| varies(load))
 }
 
-/// Whether a point's throughput is the service's own.
-fn is_clean(point: &PointSummary) -> bool {
+/// Why a point's throughput is not the service's own. `None` if it is.
+fn unfit(point: &PointSummary) -> Option<&'static str> {
     let counts = &point.counts;
-    point.ending == Ending::Complete
-        && !point.verdict.is_client_limited()
-        && counts.tried() > 0
-        && counts.succeeded as f64 >= SUCCEEDED * counts.tried() as f64
+    if point.ending != Ending::Complete {
+        Some("cut short")
+    } else if point.verdict.is_client_limited() {
+        Some("the client was the limit")
+    } else if counts.tried() == 0 || (counts.succeeded as f64) < SUCCEEDED * counts.tried() as f64 {
+        Some("requests failed")
+    } else {
+        None
+    }
+}
+
+/// Which loads were left out, and why. `None` if none was.
+fn left_out(mut loads: Vec<(f64, &'static str)>, axis: &str) -> Option<Evidence> {
+    loads.sort_by(|a, b| a.1.cmp(b.1).then(a.0.total_cmp(&b.0)));
+    loads.dedup();
+    let each = loads.chunk_by(|a, b| a.1 == b.1).map(|alike| {
+        let (last, others) = alike.split_last()?;
+        let others: Vec<String> = others.iter().map(|(load, _)| figure(*load)).collect();
+        let and = if others.is_empty() { "" } else { " and " };
+        Some(format!("{}{and}{} ({})", others.join(", "), of_load(last.0, axis), last.1))
+    });
+    let told: Vec<String> = each.flatten().collect();
+    (!told.is_empty()).then(|| Evidence::new(format!("left out: {}", told.join("; "))))
 }
 
 /// Of what throughput is taken: output tokens, or requests where the load is requests per second or outputs were not counted; of the
@@ -331,6 +387,10 @@ mod tests {
         [not_saturated, knee, past_knee].iter().filter_map(|rule| rule(points)).collect()
     }
 
+    fn facts(finding: &Finding) -> Vec<&str> {
+        finding.evidence.iter().map(|evidence| evidence.fact.as_str()).collect()
+    }
+
     fn rules(of: &[(usize, u64)]) -> Vec<&'static str> {
         found(&sweep(of)).iter().map(|finding| finding.rule).collect()
     }
@@ -345,10 +405,13 @@ mod tests {
             "Throughput still grows at the highest load: from 2 to 4 requests in flight it rose by 100 %, to 40 output tok/s."
         );
         assert!(finding.next.contains("8 requests in flight"), "{}", finding.next);
-        assert_eq!(finding.evidence.len(), 3);
         assert_eq!(
-            finding.evidence[0].fact,
-            "1 request in flight: 10 output tok/s, requests took 100 ms"
+            facts(finding),
+            [
+                "2 requests in flight: 20 output tok/s, requests took 100 ms",
+                "4 requests in flight: 40 output tok/s, requests took 100 ms",
+                "1 request in flight: 10 output tok/s, requests took 100 ms",
+            ]
         );
     }
 
@@ -368,9 +431,15 @@ mod tests {
         );
         assert!(finding.what.ends_with("at about 100 output tok/s."), "{}", finding.what);
         assert_eq!(finding.points, [4, 5]);
-        assert!(
-            finding.evidence[0].fact.starts_with("fit of throughput = a · min(load, K) to 6 loads")
-        );
+    }
+
+    #[test]
+    fn the_loads_around_the_knee_are_told_first_and_the_fit_last() {
+        let findings = found(&sweep(&[(1, 10), (2, 20), (4, 40), (8, 80), (16, 100), (32, 100)]));
+        let facts = facts(&findings[0]);
+        let loads: Vec<_> = facts.iter().filter_map(|fact| fact.split(' ').next()).collect();
+        assert_eq!(loads, ["8", "16", "1", "2", "4", "32", "fit"]);
+        assert!(facts[6].starts_with("fit of throughput = a · min(load, K) to 6 loads"));
     }
 
     #[test]
@@ -420,7 +489,19 @@ mod tests {
         assert_eq!(found(&points).len(), 1);
         let mut past = sweep(&[(4, 40), (8, 40), (16, 40)]);
         past[2].counts.succeeded = 1;
-        assert_eq!(found(&past)[0].points, [1]);
+        let findings = found(&past);
+        assert_eq!(findings[0].points, [1]);
+        assert_eq!(facts(&findings[0])[2], "left out: 16 requests in flight (requests failed)");
+    }
+
+    #[test]
+    fn what_is_left_out_is_told_by_reasons() {
+        let loads = vec![(8.0, "cut short"), (1.0, "requests failed"), (2.0, "cut short")];
+        assert_eq!(
+            left_out(loads, IN_FLIGHT).unwrap().fact,
+            "left out: 2 and 8 requests in flight (cut short); 1 request in flight (requests failed)"
+        );
+        assert_eq!(left_out(Vec::new(), IN_FLIGHT), None);
     }
 
     #[test]
@@ -444,14 +525,15 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_loads_too_and_bring_requests() {
+    fn rates_under_a_cap_are_loads_too_and_bring_requests() {
         let points: Vec<PointSummary> = [5.0, 10.0, 20.0]
             .iter()
             .enumerate()
             .map(|(index, &rate)| {
                 let gap = (1_000.0 / rate) as u64;
                 let mut log = point_log((0..100).map(|i| ok(i, i * gap, &[i * gap + 20])));
-                (log.point.index, log.point.rate, log.point.open_loop) = (index, Some(rate), true);
+                (log.point.index, log.point.rate) = (index, Some(rate));
+                log.point.concurrency = Some(8);
                 let mut summary = summarize(&probed(log, 100_000, 200_000));
                 summary.steady = Err(Unsteady::TooFew);
                 summary

@@ -1,17 +1,16 @@
 //! Latencies that vary more than anything known of the requests explains: in two modes, or without any.
 //!
-//! Only requests of the steady part are looked at. What goes with the length of prompts or outputs, with the requests ahead or in
+//! Only requests of the steady part are looked at, or all of a short run. What goes with the length of prompts or outputs, with the requests ahead or in
 //! flight, with cached tokens or with time is explained, and silent here: lengths are what was asked for, and queueing is another
 //! rule's. A queue may not show in the requests ahead, where many start at once and their order is not known: but nobody who started
 //! later gets a first token before the slow ones of a queue. Deliberately no test of normality: no latency is normal, and nobody is
 //! misled by that.
 
-use tokometer_record::Signal;
-
 use super::figures::{count, percent, time};
 use super::latencies::{self, Met};
-use super::{Evidence, Facts, Finding, Severity, Sureness, cache, stalls};
-use crate::catalog::{E2E, Metric, Of, TPOT, TTFT};
+use super::{Evidence, Facts, Finding, Severity, Sureness, shift, warm_up};
+use crate::Unsteady;
+use crate::catalog::{Metric, Of, TPOT};
 use crate::quantile::{Percentile, linear};
 
 /// Latencies have two modes, and nothing known of the requests tells which of them a request is in.
@@ -23,7 +22,7 @@ pub(super) fn bimodal_latencies(facts: &Facts<'_>) -> Option<Finding> {
         found.iter().max_by(|a, b| a.1.times().total_cmp(&b.1.times())).map(|(s, m)| (*s, m))?;
     let told = |(sample, modes): &(&Latencies<'_>, Modes)| {
         format!(
-            "{} of {} requests of the steady part: {} at about {}, {} at about {}, hardly any in between",
+            "{} of {} requests: {} at about {}, {} at about {}, hardly any in between",
             sample.metric.title,
             count(sample.values.len() as u64),
             percent(1.0 - modes.slow_share),
@@ -47,9 +46,15 @@ pub(super) fn bimodal_latencies(facts: &Facts<'_>) -> Option<Finding> {
             time(worst.slow)
         ),
         evidence,
-        next: "Look for servers of different speed behind the address, prompts of which only some are cached, or a slow way through a router: \
-               the request ids of the slow ones tell in the server's log. Until then read percentiles and no means."
-            .to_owned(),
+        next: format!(
+            "Look for {}: the request ids of the slow ones tell in the server's log. Until then read percentiles and no means.",
+            match sample.metric.key == TPOT.key {
+                true =>
+                    "servers of different speed behind the address, or other work on the GPUs of some of them",
+                false =>
+                    "servers of different speed behind the address, prompts of which only some are cached, or a slow way through a router",
+            }
+        ),
         points: vec![facts.summary.point.index],
     })
 }
@@ -102,31 +107,23 @@ struct Latencies<'a> {
     values: Vec<(Met<'a>, f64)>,
 }
 
-/// The latencies to be looked at: without streaming those of whole requests. Left out are those of which something else is known to
-/// bend them: prompts that wait or are cached in part, outputs that are preempted or stand still for others' prompts.
+/// The latencies to be looked at: those that nothing else bends, and whose level did not change for good.
 fn samples<'a>(facts: &Facts<'a>) -> Vec<Latencies<'a>> {
-    if !latencies::are_the_servers(facts) {
-        return Vec::new();
+    let mut metrics = latencies::unbent(facts);
+    let shifts = shift::shifts(facts);
+    metrics.retain(|metric| shifts.iter().all(|shift| shift.metric.key != metric.key));
+    let mut met = latencies::steady(facts);
+    let drifts = facts.summary.steady == Err(Unsteady::Drifting);
+    // Of a short run all tell more, unless the first ones are told of as that.
+    if met.len() < MODES_FAR_APART_NEED && !drifts && warm_up::warm_up(facts).is_none() {
+        met = latencies::sampled(latencies::all(facts.run));
     }
-    let side = &facts.summary.side;
-    let waits = side.level(Signal::Waiting).is_some_and(|waiting| waiting.mean >= WAITING);
-    let told = facts.run.successes().any(|record| record.prompt_tokens.cached.is_some());
-    let partly = |rate: f64| rate.min(1.0 - rate) >= PARTLY;
-    let cached = !told && cache::hit_rate(facts).is_some_and(partly);
-    let preempted = side.growth(Signal::Preemptions).is_some_and(|grown| grown > 0.0);
-    let streamed = facts.summary.distribution(&TTFT).is_some();
-    let to_look_at: [(&'static Metric, bool); 3] = [
-        (&TTFT, streamed && !waits && !cached),
-        (&TPOT, streamed && !preempted && stalls::prefill_stalls(facts).is_none()),
-        (&E2E, !streamed && !waits && !cached && !preempted),
-    ];
-    let met = latencies::steady(facts);
     let sample = |metric: &'static Metric| {
         let Of::Request(value) = metric.of else { return None };
         let values = met.iter().filter_map(|&met| Some((met, value(met.record)?))).collect();
         Some(Latencies { metric, values })
     };
-    to_look_at.into_iter().filter(|&(_, look)| look).filter_map(|(m, _)| sample(m)).collect()
+    metrics.into_iter().filter_map(sample).collect()
 }
 
 impl Latencies<'_> {
@@ -249,33 +246,40 @@ fn modes(sample: &Latencies<'_>) -> Option<Modes> {
 }
 
 impl Modes {
-    /// By the split of their logarithms that leaves the least variance within its halves (Fisher 1958; Otsu 1979), if there is a valley
-    /// between those. Any values can be split, a uniform spread too: but around its middle as many lie as around the medians of its
-    /// halves, and of a spread with one mode there are more.
+    /// By the split of their logarithms that leaves the least variance within its halves (Fisher 1958; Otsu 1979), if those are far apart with
+    /// nothing between them, or there is a valley. Any values can be split, a uniform spread too: but around its middle as many lie as
+    /// around the medians of its halves, and of a spread with one mode there are more.
     fn of(sorted: &[f64]) -> Option<Self> {
-        if sorted.len() < MODES_NEED || sorted.first().is_none_or(|&least| least <= 0.0) {
+        if sorted.len() < MODES_FAR_APART_NEED || sorted.first().is_none_or(|&least| least <= 0.0) {
             return None;
         }
         let logs: Vec<f64> = sorted.iter().map(|value| value.ln()).collect();
         let (fast, slow) = logs.split_at(split(&logs)?);
         let (low, high) = (linear(fast, Percentile::P50)?, linear(slow, Percentile::P50)?);
-        let around = |centre: f64| {
-            let reach = (high - low) / 6.0;
-            let to = logs.partition_point(|&log| log <= centre + reach);
-            (to - logs.partition_point(|&log| log < centre - reach)) as f64
-        };
-        let (valley, peak) = (around(f64::midpoint(low, high)), around(low).min(around(high)));
+        let (fastest, slowest) = (fast.last()?.exp(), slow.first()?.exp());
         let modes = Self {
             fast: low.exp(),
             slow: high.exp(),
             slow_share: slow.len() as f64 / logs.len() as f64,
-            border: f64::midpoint(fast.last()?.exp(), slow.first()?.exp()),
+            border: f64::midpoint(fastest, slowest),
         };
+        let few = fast.len().min(slow.len());
         let apart = modes.times() >= APART && modes.slow - modes.fast >= LEAST;
-        let both = modes.slow_share.min(1.0 - modes.slow_share) >= LEAST_SHARE;
-        let deep = peak >= LEAST_PEAK && valley <= VALLEY * peak;
-        (apart && both && deep).then_some(modes)
+        let both = few as f64 >= LEAST_SHARE * logs.len() as f64;
+        let void = modes.times() >= FAR_APART && slowest >= VOID * fastest && few >= LEAST_MODE;
+        (apart && both && (void || valley(&logs, low, high))).then_some(modes)
     }
+}
+
+/// Whether many ascending values lie around either of two centres, and few around the middle between them.
+fn valley(values: &[f64], low: f64, high: f64) -> bool {
+    let around = |centre: f64| {
+        let reach = (high - low) / 6.0;
+        let to = values.partition_point(|&value| value <= centre + reach);
+        (to - values.partition_point(|&value| value < centre - reach)) as f64
+    };
+    let (middle, peak) = (around(f64::midpoint(low, high)), around(low).min(around(high)));
+    values.len() >= MODES_NEED && peak >= LEAST_PEAK && middle <= VALLEY * peak
 }
 
 /// Where to split ascending values so that the variance between the halves is greatest: how many are in the first. `None` if all are equal.
@@ -339,13 +343,6 @@ impl Noise {
     }
 }
 
-/// From so many waiting requests on average, by the server's own gauge, TTFT is a matter of queueing.
-pub(super) const WAITING: f64 = 0.5;
-
-/// With a hit rate from this share to as much below all, and answers that do not tell which prompts were cached, two modes of TTFT or a
-/// wide spread of it are taken to be the cache's doing.
-pub(super) const PARTLY: f64 = 0.05;
-
 /// Modes are this many times apart, median to median: less than that, a step more or less can be.
 pub(super) const APART: f64 = 1.5;
 
@@ -364,6 +361,18 @@ pub(super) const VALLEY: f64 = 0.2;
 
 /// So many requests, and a uniform spread has ten around either median: it has a valley as deep by chance in fewer than one of a hundred runs.
 pub(super) const MODES_NEED: usize = 60;
+
+/// With modes as far apart as this, median to median …
+pub(super) const FAR_APART: f64 = 5.0;
+
+/// … and the least of the slow ones this many times the greatest of the fast ones …
+pub(super) const VOID: f64 = 4.0;
+
+/// … so many in the smaller mode are enough …
+pub(super) const LEAST_MODE: usize = 4;
+
+/// … of so many requests: a spread with a long tail has such a void above its fastest four by chance in fewer than one of a hundred runs.
+pub(super) const MODES_FAR_APART_NEED: usize = 20;
 
 /// Something tells the modes apart if in three of four pairs of a slow and a fast request it is greater (or less) of the slow one: by
 /// chance it is in two.
@@ -388,7 +397,7 @@ pub(super) const NOISE_NEEDS: usize = 100;
 
 #[cfg(test)]
 mod tests {
-    use tokometer_record::{PointLog, Record};
+    use tokometer_record::{PointLog, Record, Signal};
 
     use super::*;
     use crate::server::{Cache, Level};
@@ -540,9 +549,42 @@ mod tests {
     }
 
     #[test]
-    fn a_few_requests_have_no_modes() {
-        assert_eq!(rules(&two_modes(61)), [""; 0], "59 requests of the steady part");
+    fn a_few_requests_have_no_modes_unless_they_are_far_apart() {
+        let near =
+            |n| rules(&log((0..n).map(|i| drawn(i) % 11 + if i % 3 == 1 { 200 } else { 50 })));
+        assert_eq!(near(61), [""; 0], "59 requests of the steady part");
+        assert_eq!(near(62), ["bimodal_latencies"]);
         assert_eq!(rules(&two_modes(0)), [""; 0]);
+    }
+
+    #[test]
+    fn of_a_short_run_all_requests_tell_and_four_far_apart_are_enough() {
+        let far = |n, fifth| rules(&log((0..n).map(|i| if i % 5 == 2 { fifth } else { 50 })));
+        assert_eq!(far(60, 1_550), ["bimodal_latencies"]);
+        assert_eq!(far(20, 1_550), ["bimodal_latencies"]);
+        assert_eq!(far(19, 1_550), [""; 0]);
+        assert_eq!(far(20, 240), [""; 0]);
+        let three = (0..20).map(|i| if [3, 9, 15].contains(&i) { 1_550 } else { 50 });
+        assert_eq!(rules(&log(three)), [""; 0]);
+    }
+
+    #[test]
+    fn a_long_tail_of_few_requests_is_seldom_two_modes() {
+        // Exponential, by its inverse: twenty of them, two thousand times. The numbers are of SplitMix64 (Steele and others, 2014).
+        let mut state = 1_u64;
+        let mut drawn = || {
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            -(((mixed ^ (mixed >> 31)) >> 11) as f64 + 1.0).log2() + 53.0
+        };
+        let told = (0..2_000).filter(|_| {
+            let mut values: Vec<f64> = (0..20).map(|_| drawn() + 1e-9).collect();
+            values.sort_unstable_by(f64::total_cmp);
+            Modes::of(&values).is_some()
+        });
+        let told = told.count();
+        assert!(told < 20, "{told} of 2,000");
     }
 
     #[test]

@@ -1,15 +1,17 @@
-//! Prefill stalls: outputs that stand still while the prompt of another request is computed.
+//! Outputs that stand still: while the prompt of another request is computed, or for what is not known.
 //!
-//! Who is being answered waits for the whole step that computes a piece of somebody else's prompt: the gap between two of its chunks
+//! Prefill stalls: who is being answered waits for the whole step that computes a piece of somebody else's prompt: the gap between two of its chunks
 //! grows to the length of that step (Agrawal et al., "Taming Throughput-Latency Tradeoff in LLM Inference with Sarathi-Serve", 2024,
-//! call it a generation stall). The client sees it end: the other's first token leaves in the same step. Deliberately silent where
-//! long gaps do not end that way: then something else makes them.
+//! call it a generation stall). The client sees it end: the other's first token leaves in the same step. Where gaps that are longer still do
+//! not end that way, something else makes them, and `stream_stalls` tells of it. Deliberately no guess what: a gap looks the same from
+//! whatever it comes.
 
 use std::time::Duration;
 
-use tokometer_record::{Offset, Record};
+use tokometer_record::{Offset, Record, Signal};
 
-use super::figures::{count, figure, percent, setting, time};
+use super::figures::{count, figure, percent, plural, setting, time};
+use super::telling::median;
 use super::{Evidence, Facts, Finding, Severity, Sureness, latencies};
 use crate::Run;
 use crate::catalog::{ICL, INPUT_TOKENS};
@@ -65,6 +67,62 @@ pub(super) fn prefill_stalls(facts: &Facts<'_>) -> Option<Finding> {
     })
 }
 
+/// Streams stand still in mid-output for many times the usual gap, and no other request's prompt is why.
+pub(super) fn stream_stalls(facts: &Facts<'_>) -> Option<Finding> {
+    let preempted = facts.summary.side.growth(Signal::Preemptions).is_some_and(|grown| grown > 0.0);
+    if preempted || !latencies::are_the_servers(facts) {
+        return None;
+    }
+    let gaps = facts.summary.distribution(&ICL)?;
+    let usual = gaps.linear(Percentile::P50).filter(|&usual| usual >= UNBUNDLED)?;
+    let long = (usual * STILL).max(usual + LEAST);
+    if gaps.max < long {
+        return None;
+    }
+    let seen = Seen::of(facts.run, usual, long);
+    let (coinciding, by_chance) = (seen.long.share()?, seen.usual.share().unwrap_or(0.0));
+    let of_prompts = coinciding >= COINCIDING && by_chance <= coinciding * BY_CHANCE;
+    let streams = seen.stalls.len();
+    let many = streams >= STREAMS && streams as f64 >= STREAMS_OF_ALL * seen.streams as f64;
+    let rare = seen.long.all as f64 <= RARE * (seen.long.all + seen.usual.all) as f64;
+    if of_prompts || !many || !rare {
+        return None;
+    }
+    let (length, at) = seen.stalls.iter().copied().max_by(longer)?;
+    let typical = median(seen.stalls.iter().map(|&(length, _)| length))?;
+    let of_streams = plural(seen.streams, "stream", "streams");
+    Some(Finding {
+        rule: "stream_stalls",
+        severity: Severity::Misleading,
+        sureness: Sureness::Likely,
+        what: format!(
+            "Streams stand still in mid-output: {} of {of_streams} have a gap of about {}, where the usual one is {}. A TPOT spreads it over the \
+             whole output.",
+            count(streams as u64),
+            time(typical),
+            time(usual)
+        ),
+        evidence: vec![
+            Evidence::new(format!(
+                "{} above {}, in {} of {of_streams}",
+                plural(seen.long.all, "gap", "gaps"),
+                time(long),
+                count(streams as u64)
+            )),
+            Evidence::at(format!("the longest: {}", time(length)), at),
+            Evidence::new(format!(
+                "{} of them end as another request's first token comes, of the others {}: no prompts explain them",
+                percent(coinciding),
+                percent(by_chance)
+            )),
+        ],
+        next: "Look into the server's log at that moment, and at what stands before it: a pause of the engine or of a proxy, or a parser of tools or \
+               of reasoning that holds text back. Read the 99th percentile and the maximum of the gaps rather than TPOT."
+            .to_owned(),
+        points: vec![facts.summary.point.index],
+    })
+}
+
 fn next(facts: &Facts<'_>) -> String {
     let side = &facts.summary.side;
     format!(
@@ -81,6 +139,10 @@ struct Seen {
     usual: Gaps,
     /// The longest of those long ones that end with another's first token, in seconds, and when it began.
     worst: Option<(f64, Offset)>,
+    /// How many streams were looked at.
+    streams: u64,
+    /// Of each that has a long gap its longest, and when it began.
+    stalls: Vec<(f64, Offset)>,
 }
 
 /// Gaps of one kind.
@@ -110,12 +172,15 @@ impl Seen {
         let mut seen = Self::default();
         for record in sampled(run) {
             let mut in_a_row: Vec<(f64, Offset)> = Vec::new();
+            let mut longest = None;
+            seen.streams += u64::from(record.chunks.len() > 1);
             for pair in record.chunks.windows(2) {
                 let (from, to) = (pair[0].at, pair[1].at);
                 let (length, ends) =
                     ((to - from).as_secs_f64(), another(&firsts, record, to, near));
                 if length >= long {
                     in_a_row.push((length, from));
+                    longest = [(length, from)].into_iter().chain(longest).max_by(longer);
                     if ends {
                         seen.worst = in_a_row.iter().copied().chain(seen.worst).max_by(longer);
                         let gaps = in_a_row.drain(..).len() as u64;
@@ -127,6 +192,7 @@ impl Seen {
                 }
             }
             seen.long.add(in_a_row.len() as u64, 0);
+            seen.stalls.extend(longest);
         }
         seen
     }
@@ -175,6 +241,21 @@ pub(super) const SURE: f64 = 0.8;
 
 /// Of the other gaps at most so much of that share may do so too: where first tokens come all the time, every gap ends with one.
 pub(super) const BY_CHANCE: f64 = 0.5;
+
+/// A stream stands still from so many times the usual gap on: steps differ by less, however full they are.
+pub(super) const STILL: f64 = 10.0;
+
+/// Below so many seconds the usual gap is one within a bundle of chunks, and the long ones are those between bundles.
+pub(super) const UNBUNDLED: f64 = 0.001;
+
+/// At least so many streams stand still …
+pub(super) const STREAMS: usize = 4;
+
+/// … and this share of all: less is seen in the maximum only.
+pub(super) const STREAMS_OF_ALL: f64 = 0.02;
+
+/// At most this share of all gaps: where more are, it is how the server writes.
+pub(super) const RARE: f64 = 0.05;
 
 /// How near two chunks of one step arrive: within this share of the median gap …
 const NEAR: f64 = 0.25;
@@ -249,6 +330,77 @@ mod tests {
         let finding = found(&point_log(readers.chain([ok(10, 900, &[1_450])])));
         let finding = finding.expect("3 of 152 gaps are long");
         assert!(finding.evidence[2].fact.starts_with("of 30 gaps above 110 ms, 100 % end"));
+    }
+
+    fn still(log: &PointLog) -> Option<Finding> {
+        let mut summary = summarize(log);
+        summary.findings.clear();
+        stream_stalls(&Facts { run: &Run::of(log), summary: &summary })
+    }
+
+    /// So many streams of 40 chunks at 10 ms, one after the other; every fifth stands still once for so long.
+    fn every_fifth(streams: u64, pause: u64) -> PointLog {
+        let stream = |i: u64| {
+            let from = i * 2_000;
+            let pause = if i.is_multiple_of(5) { pause } else { 0 };
+            let chunks =
+                (1..=40).map(|chunk| from + chunk * 10 + if chunk > 20 { pause } else { 0 });
+            ok(i, from, &chunks.collect::<Vec<u64>>())
+        };
+        probed(point_log((0..streams).map(stream)), 100_000, 200_000)
+    }
+
+    #[test]
+    fn one_long_gap_in_every_fifth_stream_is_told_as_that() {
+        let finding = still(&every_fifth(60, 1_500)).unwrap();
+        assert_eq!((finding.severity, finding.sureness), (Severity::Misleading, Sureness::Likely));
+        assert_eq!(
+            finding.what,
+            "Streams stand still in mid-output: 12 of 60 streams have a gap of about 1.51 s, where the usual one is 10 ms. A TPOT spreads it over \
+             the whole output."
+        );
+        let facts: Vec<&str> = finding.evidence.iter().map(|e| e.fact.as_str()).collect();
+        assert_eq!(
+            facts,
+            [
+                "12 gaps above 110 ms, in 12 of 60 streams",
+                "the longest: 1.51 s",
+                "0 % of them end as another request's first token comes, of the others 0 %: no prompts explain them",
+            ]
+        );
+        assert_eq!(finding.evidence[1].at, Some(Offset::from_nanos(200_000_000)));
+    }
+
+    #[test]
+    fn short_pauses_and_those_of_few_streams_are_not_told() {
+        assert!(still(&every_fifth(60, 100)).is_some());
+        assert_eq!(still(&every_fifth(60, 99)), None);
+        assert!(still(&every_fifth(20, 1_500)).is_some());
+        assert_eq!(still(&every_fifth(15, 1_500)), None);
+    }
+
+    #[test]
+    fn pauses_for_other_requests_prompts_are_left_to_the_other_rule() {
+        assert_eq!(still(&log(200, 0)), None);
+        let finding = still(&log(200, 40)).unwrap();
+        assert!(finding.what.contains("20 of"), "{}", finding.what);
+    }
+
+    #[test]
+    fn chunks_in_bundles_stand_still_nowhere() {
+        let bundles = |i: u64| {
+            let chunks = (0..200).map(|chunk| i * 3_000 + 100 + chunk / 25 * 250);
+            ok(i, i * 3_000, &chunks.collect::<Vec<u64>>())
+        };
+        assert_eq!(still(&point_log((0..20).map(bundles))), None);
+    }
+
+    #[test]
+    fn pauses_of_preempted_requests_are_the_preemptions() {
+        let log = every_fifth(60, 1_500);
+        let mut summary = summarize(&log);
+        summary.side.grown.insert(Signal::Preemptions, 12.0);
+        assert_eq!(stream_stalls(&Facts { run: &Run::of(&log), summary: &summary }), None);
     }
 
     #[test]

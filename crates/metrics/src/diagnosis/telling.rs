@@ -2,6 +2,8 @@
 //!
 //! Deliberately knows no rule, and no units: those are in `figures`.
 
+use std::time::Duration;
+
 use tokometer_record::{Offset, Record};
 
 use super::figures::{count, percent, plural};
@@ -34,9 +36,11 @@ pub(super) fn sentence(fragment: &str) -> String {
     format!("{first}{}.", letters.as_str())
 }
 
-/// How many requests were in flight at a moment, those of the warm-up included; what started just then is.
+/// How many requests were in flight at a moment, those of the warm-up included. What started just then is, and so is what started within
+/// the next few milliseconds: requests that are sent at once start one after the other.
 pub(super) fn in_flight(run: &Run<'_>, at: Offset) -> usize {
-    run.all.iter().filter(|record| record.started <= at && at < record.end).count()
+    let flying = |record: &&&Record| record.started <= at + AT_ONCE && at < record.end;
+    run.all.iter().filter(flying).count()
 }
 
 /// The record whose end came first.
@@ -51,12 +55,16 @@ pub(super) fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     sorted.get(sorted.len().checked_sub(1)? / 2).copied()
 }
 
+/// A client that sends hundreds of requests at once takes some milliseconds for it.
+const AT_ONCE: Duration = Duration::from_millis(5);
+
 /// How many characters of foreign words a finding repeats.
 const LONGEST_WORDS: usize = 120;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::summary::testing::{ms, ok, point_log};
 
     #[test]
     fn a_part_is_told_with_its_share() {
@@ -68,6 +76,14 @@ mod tests {
     fn the_median_of_an_even_number_is_the_lower_one() {
         assert_eq!(median([4.0, 1.0, 3.0, 2.0]), Some(2.0));
         assert_eq!(median([]), None);
+    }
+
+    #[test]
+    fn what_starts_at_once_is_in_flight_together() {
+        let log = point_log([ok(0, 0, &[100]), ok(1, 3, &[90]), ok(2, 5, &[80]), ok(3, 6, &[70])]);
+        let run = Run::of(&log);
+        assert_eq!(in_flight(&run, Offset::ZERO), 3);
+        assert_eq!(in_flight(&run, ms(85)), 2);
     }
 
     #[test]

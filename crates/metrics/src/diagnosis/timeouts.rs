@@ -22,15 +22,22 @@ pub(super) fn client_timeouts(facts: &Facts<'_>) -> Option<Finding> {
     let phases = phases(&late);
     let (phase, limit) = leading(&phases)?;
     let signs = signs_of_work(facts, &late, first);
-    let (what, sureness) = if signs.is_empty() {
-        let what = format!("Nothing answered {told} within the client's limit of {}.", time(limit));
-        (what, Sureness::Likely)
-    } else {
-        let what = format!(
-            "The client gave up {told} at its own limit of {}, with the server still at work.",
-            time(limit)
-        );
-        (what, Sureness::Certain)
+    let queue = queueing::any(facts);
+    let stall = Stalled::of(facts, &late, phase).filter(|_| queue.is_none());
+    let (what, sureness) = match stall {
+        Some(stall) => (stall.what(&told), Sureness::Likely),
+        None if signs.is_empty() => {
+            let what =
+                format!("Nothing answered {told} within the client's limit of {}.", time(limit));
+            (what, Sureness::Likely)
+        }
+        None => {
+            let what = format!(
+                "The client gave up {told} at its own limit of {}, with the server still at work.",
+                time(limit)
+            );
+            (what, Sureness::Certain)
+        }
     };
     let mut evidence: Vec<Evidence> = phases
         .iter()
@@ -39,19 +46,27 @@ pub(super) fn client_timeouts(facts: &Facts<'_>) -> Option<Finding> {
             Evidence::new(format!("{name}: {}, after {}", requests(*count), time(*limit)))
         })
         .collect();
+    // What is advised rests on the queue, where there is one: it stands in view.
+    evidence.extend(queue.iter().flat_map(|queue| queue.evidence.clone()).take(1));
     let flying = in_flight(facts.run, first.started);
     evidence.push(Evidence::at(
-        format!("the first started with {flying} requests in flight"),
+        format!("the first started with {} in flight", requests(flying)),
         first.end,
     ));
     evidence.extend(slowest_success(facts));
-    let queue = queueing::any(facts);
-    let next = match &queue {
-        Some(queue) => format!("If users would wait longer, raise {}. {}", flag(phase), queue.next),
-        None => next(phase, signs.is_empty()),
+    let next = match (&queue, stall) {
+        (Some(queue), _) => {
+            format!("If users would wait longer, raise {}. {}", flag(phase), queue.next)
+        }
+        (None, Some(_)) => format!(
+            "Look for what became of these requests in the log of the server, and of what stands before it (they are found there by their \
+             x-request-id): a stall, and not load; raise {} only if pauses as long as that are meant.",
+            flag(phase)
+        ),
+        (None, None) => next(phase, signs.is_empty()),
     };
     evidence.extend(signs);
-    evidence.extend(queue.into_iter().flat_map(|queue| queue.evidence));
+    evidence.extend(queue.into_iter().flat_map(|queue| queue.evidence).skip(1));
     Some(Finding {
         rule: "client_timeouts",
         severity: severity(late.len(), facts),
@@ -136,6 +151,49 @@ fn slowest_success(facts: &Facts<'_>) -> Option<Evidence> {
     )))
 }
 
+/// Requests that fell silent while others never paused for nearly as long: no load, which makes all of them wait.
+#[derive(Clone, Copy, Debug)]
+struct Stalled {
+    /// Seconds of silence after which they were given up: the median.
+    silent: f64,
+    /// The longest that a request which succeeded made the client wait for something, in seconds.
+    longest: f64,
+}
+
+impl Stalled {
+    fn of(facts: &Facts<'_>, late: &[&Record], phase: TimeoutPhase) -> Option<Self> {
+        // Without any headers nothing tells a request that stalled from one that waits its turn, or from a server that is away.
+        if phase == TimeoutPhase::Connect || facts.run.successes().count() < late.len() {
+            return None;
+        }
+        let silences = late.iter().map(|record| (record.end - last_sign(record)).as_secs_f64());
+        let silent = median(silences)?;
+        let longest = facts.run.successes().map(longest_pause).fold(0.0, f64::max);
+        (silent >= FAR_LONGER * longest).then_some(Self { silent, longest })
+    }
+
+    fn what(&self, told: &str) -> String {
+        format!(
+            "{} fell silent and were given up: nothing came from them for {}, while no request that succeeded paused for more than {}.",
+            told,
+            time(self.silent),
+            time(self.longest)
+        )
+    }
+}
+
+fn last_sign(record: &Record) -> Offset {
+    record.last().or(record.headers).or(record.sent).unwrap_or(record.started)
+}
+
+/// The longest time from one sign of the server's to the next, the first counted from the start.
+fn longest_pause(record: &Record) -> f64 {
+    let mut signs = vec![record.started];
+    signs.extend(record.chunks.iter().map(|chunk| chunk.at));
+    signs.push(record.end);
+    signs.windows(2).map(|pair| (pair[1] - pair[0]).as_secs_f64()).fold(0.0, f64::max)
+}
+
 const fn flag(phase: TimeoutPhase) -> &'static str {
     match phase {
         TimeoutPhase::Connect => "--connect-timeout",
@@ -178,7 +236,8 @@ pub(super) fn gateway_timeouts(facts: &Facts<'_>) -> Option<Finding> {
     if let Some(failure) = first.failure() {
         let flying = in_flight(facts.run, first.started);
         let fact = format!(
-            "the first started with {flying} requests in flight: {}, {}",
+            "the first started with {} in flight: {}, {}",
+            requests(flying),
             failure.kind,
             quoted(&failure.message)
         );
@@ -206,6 +265,9 @@ pub(super) fn severity(failures: usize, facts: &Facts<'_>) -> Severity {
     let share = failures as f64 / facts.summary.counts.tried().max(1) as f64;
     if share >= FAILING { Severity::Failing } else { Severity::Notable }
 }
+
+/// Pauses under load differ; one that is half as long again as the longest of all others is of another kind.
+const FAR_LONGER: f64 = 1.5;
 
 /// From one request in a hundred on, a service fails: the least that any common objective of availability allows.
 pub(super) const FAILING: f64 = 0.01;
@@ -274,6 +336,30 @@ mod tests {
         side.levels.insert(Signal::Running, level);
         let found = finding(client_timeouts, &log, side);
         assert_eq!(found.sureness, Sureness::Certain);
+    }
+
+    #[test]
+    fn a_stream_that_falls_silent_among_others_in_time_is_a_stall() {
+        let log = |chunks: [u64; 2]| {
+            let mut log = given_up(TimeoutPhase::BetweenChunks, &[3_000, 4_000]);
+            let others = log.records.iter().filter(|record| record.succeeded());
+            let others: Vec<Record> = others.map(|record| ok(record.index, 0, &chunks)).collect();
+            for other in others {
+                let index = other.index as usize;
+                log.records[index] = other;
+            }
+            log
+        };
+        let found = finding(client_timeouts, &log([2_000, 6_000]), ServerSide::default());
+        assert_eq!(
+            found.what,
+            "10 of 20 requests (50 %) fell silent and were given up: nothing came from them for 6 s, while no request that succeeded paused for \
+             more than 4 s."
+        );
+        assert!(found.next.contains("a stall, and not load"), "{}", found.next);
+        assert!(found.next.contains("--read-timeout"), "{}", found.next);
+        let found = finding(client_timeouts, &log([2_000, 6_500]), ServerSide::default());
+        assert!(found.what.starts_with("The client gave up"), "{}", found.what);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! over all pages that were read.
 //!
 //! Only vLLM's names are known. A counter that went down tells that the server began anew in between: then nothing is said
-//! of any.
+//! of any. A server that is read under two names counts once.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -94,8 +94,13 @@ impl ServerCounters {
             }
         }
         let mut growth = Growth::default();
+        let mut counted: Vec<&Page<'_>> = Vec::new();
         for page in pages.values() {
             let Some(after) = page.after.filter(|after| known(after)) else { continue };
+            if counted.iter().any(|other| other.is_also(page)) {
+                continue;
+            }
+            counted.push(page);
             if page.went_down(after) {
                 return Self { restarted: true, ..Self::default() };
             }
@@ -121,6 +126,21 @@ impl Page<'_> {
     fn went_down(&self, after: &BTreeMap<String, f64>) -> bool {
         let mut counts = self.before.iter().filter(|(key, _)| COUNTERS.contains(&name(key)));
         counts.any(|(key, &was)| after.get(key).is_none_or(|&is| is < was))
+    }
+
+    /// Whether another source is the same server under another name: what counts is the same before and after, and so is a
+    /// sum of seconds that had grown, which no two servers share to the last bit.
+    fn is_also(&self, other: &Self) -> bool {
+        let (Some(own), Some(others)) = (self.after, other.after) else { return false };
+        let counts = |samples: &BTreeMap<String, f64>| -> Vec<(String, u64)> {
+            let counts = samples.iter().filter(|(key, _)| COUNTERS.contains(&name(key)));
+            counts.map(|(key, value)| (key.clone(), value.to_bits())).collect()
+        };
+        let mut seconds = own.iter().filter(|(key, _)| name(key).ends_with("_seconds_sum"));
+        counts(self.before) == counts(other.before)
+            && counts(own) == counts(others)
+            && seconds
+                .any(|(key, sum)| others.get(key) == Some(sum) && self.before.get(key) != Some(sum))
     }
 }
 
@@ -328,6 +348,20 @@ mod tests {
         assert_eq!((speculation.drafts, speculation.draft_tokens), (200, 800));
         assert_eq!(speculation.accepted_by_position, [0.8, 0.2]);
         assert_eq!(told.prefix_cache, Some(PrefixCache { queries: 200, hits: 6 }));
+    }
+
+    #[test]
+    fn one_server_under_two_names_counts_once() {
+        let [before, after] = [(BEFORE, 1.25), (AFTER, 7.75)].map(|(page, seconds)| {
+            format!("{page}\nvllm:e2e_request_latency_seconds_sum{{engine=\"0\"}} {seconds}")
+        });
+        let one = of("127.0.0.1", scrapes(&[&before, &after]));
+        let alone = ServerCounters::between(&one);
+        let both = [one.clone(), of("localhost", one.clone())].concat();
+        assert_eq!(ServerCounters::between(&both), alone);
+        // Another one that counted the same took another time.
+        let twin = of("localhost", scrapes(&[&before, &after.replace("7.75", "7.5")]));
+        assert_ne!(ServerCounters::between(&[one, twin].concat()), alone);
     }
 
     #[test]

@@ -7,11 +7,14 @@
 
 mod beside;
 mod caches;
+mod each;
 mod gpus;
 mod growth;
 mod heard;
 mod levels;
+mod lines;
 mod moments;
+mod same;
 mod timings;
 
 use std::collections::BTreeMap;
@@ -29,6 +32,10 @@ pub struct ServerSide {
     pub servers: Vec<String>,
     /// Where readings of metrics came from, and how many from each.
     pub sources: BTreeMap<String, usize>,
+    /// Sources that turned out to be another one under another name, each with that other: they count once, under the other.
+    pub same: Vec<(String, String)>,
+    /// Each source of metrics for itself. Empty unless there are several.
+    pub each: Vec<SourceUse>,
     /// Gauges over the point: of running and waiting requests the sum over servers, of the KV cache the fullest server.
     pub levels: BTreeMap<Signal, Level>,
     /// By how much counters grew over the point, resets allowed for.
@@ -45,11 +52,11 @@ pub struct ServerSide {
     pub speculation: Option<Speculated>,
     /// What histograms gathered during the point.
     pub timings: BTreeMap<Timing, Spread>,
-    /// The server's TTFT, ITL and E2E beside the client's, where both are known and of the same requests: where they were
-    /// counted alike.
+    /// The server's TTFT, ITL and E2E beside the client's, where both are known and of the same requests: where all of them
+    /// were counted alike.
     pub beside: Vec<Beside>,
     /// How many requests the server observed and how many the client did, between the same two readings: of TTFT and E2E.
-    /// Empty where counters began anew, which then say nothing of how many.
+    /// Empty where counters began anew, and of a log without an end, which then say nothing of how many.
     pub counted: Vec<Counted>,
     /// Between which readings counters grew: the earliest and the latest that was used.
     pub between: Option<(Offset, Offset)>,
@@ -69,6 +76,21 @@ pub struct ServerSide {
     pub in_turn: Vec<String>,
     /// What stood in the way of hearing more.
     pub remarks: Vec<Remark>,
+}
+
+/// One of several servers during a point.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SourceUse {
+    /// Where its metrics were read.
+    pub source: String,
+    /// Requests being computed.
+    pub running: Option<Level>,
+    /// Requests waiting.
+    pub waiting: Option<Level>,
+    /// Tokens generated per second, as in [`Through`]: over the part of the load in which it was read.
+    pub generation: Option<f64>,
+    /// Its share of the tokens that all of them generated. `None` where nobody generated any.
+    pub share: Option<f64>,
 }
 
 /// A gauge over a point.
@@ -152,6 +174,15 @@ pub struct Spread {
     pub p99: Option<(f64, f64)>,
 }
 
+impl Spread {
+    /// Whether it counts as many observations as another, so that the two are of the same requests: they differ by no more than 2, or by
+    /// no more than 2 % of the other's.
+    pub fn is_of_as_many_as(&self, other: &Self) -> bool {
+        let apart = (self.count - other.count).abs();
+        apart <= 2.0 || apart <= 0.02 * other.count
+    }
+}
+
 /// One latency by the server and by the client: means over the point, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Beside {
@@ -217,8 +248,13 @@ pub struct Moment {
 pub struct LogSide {
     /// Lines that were understood.
     pub lines: usize,
-    /// Gauges over those lines, engines added up where each has a line of its own.
+    /// Gauges over those lines, engines added up where each has a line of its own. A throughput is a mean over the time from
+    /// the line before: lines whose time reaches back before the load are left out of it.
     pub levels: BTreeMap<Signal, Level>,
+    /// Seconds that a throughput in a line usually is the mean of. `None` of a single line, or without any.
+    pub every: Option<f64>,
+    /// The most requests that the client had in flight at once during the point.
+    pub in_flight: Option<u64>,
     /// The last acceptance by position that was said.
     pub by_position: Vec<f64>,
 }
@@ -234,6 +270,19 @@ pub struct GpuUse {
     pub name: String,
     /// Its figures over the point.
     pub levels: BTreeMap<GpuSignal, Level>,
+    /// How many readings of it there were while the load was on.
+    pub readings: usize,
+    /// The last XID error that it told of. `None` without any.
+    pub xid: Option<Xid>,
+}
+
+/// An XID error of a GPU. What tells of it keeps the last one, however long ago it was.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Xid {
+    /// Its code.
+    pub code: f64,
+    /// Whether it was not there before the load: it came during the point.
+    pub during: bool,
 }
 
 impl ServerSide {
@@ -267,7 +316,12 @@ impl ServerSide {
         let told = if heard.sources.is_empty() { &logged } else { &heard };
         let counts = |source: &Source<'_>| counting.iter().any(|c| std::ptr::eq(*c, source));
         let counts: Vec<bool> = told.sources.iter().map(counts).collect();
+        let each = match heard.sources.is_empty() {
+            true => Vec::new(),
+            false => each::each(&heard.sources, &counts, load),
+        };
         Self {
+            each,
             sources: heard.sources.iter().map(|s| (s.name.to_owned(), s.readings.len())).collect(),
             levels: levels::levels(&heard.gauged, load),
             throughput: throughput(&growth, seconds),
@@ -286,7 +340,8 @@ impl ServerSide {
                 &counts,
                 run.point.began,
             ),
-            log: logged.side(load),
+            log: logged.side(run, load),
+            same: heard.same,
             gpus: gpus::gpus(gpus, load),
             in_turn: turning.iter().map(|source| source.name.to_owned()).collect(),
             grown: growth.grown,
@@ -319,7 +374,10 @@ impl ServerSide {
 
 /// What was heard of one origin.
 struct Heard<'a> {
+    /// Each server once.
     sources: Vec<Source<'a>>,
+    /// Names that are left out, each with the one under which its server counts.
+    same: Vec<(String, String)>,
     hearings: Vec<Hearing<'a>>,
     /// As many as hearings.
     gauged: Vec<Gauged>,
@@ -327,10 +385,18 @@ struct Heard<'a> {
 
 impl<'a> Heard<'a> {
     fn of(run: &Run<'a>, origin: Origin) -> Self {
-        let sources = Source::all(&run.telemetry.readings, origin);
+        let mut sources = Source::all(&run.telemetry.readings, &run.telemetry.remarks, origin);
+        let mut same = Vec::new();
+        if origin == Origin::Metrics {
+            for (place, other) in same::same(&sources).into_iter().rev() {
+                let named = sources.remove(place).name;
+                same.push((named.to_owned(), sources[other].name.to_owned()));
+            }
+            same.reverse();
+        }
         let hearings = Hearing::all(&sources);
         let gauged = Gauged::all(&sources, &hearings);
-        Self { sources, hearings, gauged }
+        Self { sources, same, hearings, gauged }
     }
 
     /// The last acceptance by position that was said.
@@ -342,14 +408,22 @@ impl<'a> Heard<'a> {
 
     /// Speculation by lines of a log.
     fn speculation(&self, load: Load) -> Option<Speculated> {
-        let reckoned = caches::reckoned(&self.gauged, load)?;
+        let reckoned = caches::reckoned(&self.gauged, &lines::of_the_load(self, load), load)?;
         Some(Speculated { by_position: self.by_position(), ..reckoned })
     }
 
-    fn side(&self, load: Load) -> Option<LogSide> {
+    fn side(&self, run: &Run<'_>, load: Load) -> Option<LogSide> {
         let lines = self.sources.iter().map(|source| source.readings.len()).sum();
-        let levels = levels::levels(&self.gauged, load);
-        (lines > 0).then(|| LogSide { lines, levels, by_position: self.by_position() })
+        let levels = levels::levels(&lines::of_the_load(self, load), load);
+        // What was in flight when the program was killed left no record, but was seen by the pulses.
+        let pulses = run.pulses.iter().map(|pulse| pulse.in_flight as u64).max();
+        (lines > 0).then(|| LogSide {
+            lines,
+            levels,
+            every: lines::every(self).map(|every| every.as_secs_f64()),
+            in_flight: run.peak_concurrency().max(pulses),
+            by_position: self.by_position(),
+        })
     }
 }
 

@@ -26,6 +26,10 @@ pub(super) fn resolve(
         return Err(PlanError::at("telemetry.every", "is too short: reading has its price")
             .with_hint("0.1 s or more; 0.5 s shows what there is to see"));
     }
+    if config.server_logs.iter().any(|path| path.as_os_str().is_empty()) {
+        return Err(PlanError::at("telemetry.server_logs", "names nothing")
+            .with_hint("name a file on this machine, such as ./logs/vllm.log"));
+    }
     let logs = config.server_logs.into_iter();
     Ok(Telemetry {
         server_metrics: others,
@@ -49,7 +53,7 @@ fn pages(
 
 /// A page of metrics: an address without a path means its `/metrics`.
 fn page(written: &str, setting: &str, environment: &dyn Environment) -> Result<Url, PlanError> {
-    let mut url = Url::parse(written, setting, environment)?;
+    let mut url = Url::parse_page(written, setting, environment)?;
     if url.scheme == Scheme::Sim {
         return Err(PlanError::at(setting, "a page of metrics is reached by http or https")
             .with_hint("a sim:// target's own metrics are read by themselves"));
@@ -82,6 +86,20 @@ mod tests {
         assert_eq!(shown("https://a/v1/stats?x=1").unwrap(), "https://a/v1/stats?x=1");
         assert!(shown("sim://").is_err());
         assert!(shown("a:8000").is_err());
+    }
+
+    #[test]
+    fn advice_on_a_page_can_be_followed() {
+        let advice = |written: &str| {
+            let error = page(written, "telemetry.gpu_metrics", &Fixed::default()).unwrap_err();
+            error.hint().unwrap_or_default().to_owned()
+        };
+        for written in ["a:8000", "http://", "ftp://a", "http://a b"] {
+            assert_eq!(advice(written), "for example http://127.0.0.1:8000/metrics", "{written}");
+        }
+        let hint = advice("http://bob:hunter2@a:9400");
+        assert!(hint.ends_with("or a parameter, ?token=${VARIABLE}"), "{hint}");
+        assert!(!hint.contains("hunter2"));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! A run beside another: output throughput, TTFT and TPOT at the loads that both have, and what speculation gained where one of the
 //! two has it.
 //!
-//! One run a side: a difference of latencies is told as one only where their bounds do not meet, and what differs from run to run is
-//! in no bound. `bench compare` is for several runs a side.
+//! One run a side: of latencies it is told whether their bounds meet, and what differs from run to run is in no bound. So no
+//! difference is ever called one. `bench compare` is for several runs a side.
 
 use serde_json::{Value, json};
 use tokometer_metrics::catalog::{
@@ -10,7 +10,7 @@ use tokometer_metrics::catalog::{
 };
 use tokometer_metrics::summary::PointSummary;
 
-use super::Explained;
+use super::{Explained, headline};
 use crate::grid::{Column, outline};
 use crate::label;
 use crate::number::{fixed, shortest};
@@ -40,12 +40,16 @@ pub(super) fn text(run: &Explained<'_>, baseline: &Explained<'_>) -> String {
         let loads = alone.join(", ");
         text.push_str(&paragraph("• ", &format!("Only one of the two has: {loads}.")));
     }
+    for doubt in pairs.iter().filter_map(Pair::doubt) {
+        text.push_str(&paragraph("! ", &doubt));
+    }
     for difference in differences(run, baseline, &pairs) {
         text.push_str(&paragraph("! ", &format!("The two differ in more: {difference}.")));
     }
     text.push_str(&paragraph(
         "• ",
-        "One run a side: what differs from run to run is not in this. Several runs a side are compared by `tokometer bench compare`.",
+        "One run a side: what differs from run to run is not in the bounds, and two runs of one server differ, too. Several runs a side \
+         are compared by `tokometer bench compare`.",
     ));
     for pair in &pairs {
         text.push_str(&pair.gain().map_or_else(String::new, |gain| gain.text(pair)));
@@ -63,8 +67,12 @@ pub(super) fn data(run: &Explained<'_>, baseline: &Explained<'_>) -> Value {
                 .iter()
                 .filter_map(|figure| {
                     let [base, this] = pair.values(figure)?;
-                    let both =
-                        json!({ "baseline": base, "this": this, "ratio": ratio(base, this) });
+                    let both = json!({
+                        "baseline": base,
+                        "this": this,
+                        "ratio": ratio(base, this),
+                        "bounds_overlap": pair.bounds_overlap(figure),
+                    });
                     Some((figure.metric.key.to_owned(), both))
                 })
                 .collect();
@@ -73,11 +81,16 @@ pub(super) fn data(run: &Explained<'_>, baseline: &Explained<'_>) -> Value {
                 "name": pair.this.point.name,
                 "baseline_index": pair.base.point.index,
                 "baseline_name": pair.base.point.name,
+                "verdicts": {
+                    "baseline": pair.base.verdict.key(),
+                    "this": pair.this.verdict.key(),
+                },
                 "figures": figures,
                 "speculation_gained": pair.gain().map(|gain| json!({
                     "with_speculation": if gain.here { "this" } else { "baseline" },
                     "output_throughput": gain.throughput,
                     "tpot": gain.tpot,
+                    "pays": gain.pays(),
                 })),
             })
         })
@@ -88,6 +101,23 @@ pub(super) fn data(run: &Explained<'_>, baseline: &Explained<'_>) -> Value {
         "unmatched": alone,
         "differences": differences(run, baseline, &pairs),
     })
+}
+
+/// The points of a run without the findings that the baseline proves wrong: that speculation brings little, where its throughput is
+/// that much higher than without, and nothing else is known to differ.
+pub(super) fn borne_out(run: &Explained<'_>, baseline: &Explained<'_>) -> Vec<PointSummary> {
+    let (pairs, _) = matched(run.points, baseline.points);
+    let alike = differences(run, baseline, &pairs).is_empty();
+    let pays = |summary: &PointSummary| {
+        pairs.iter().filter(|pair| pair.this.point.index == summary.point.index).any(|pair| {
+            alike && pair.gain().is_some_and(|gain| gain.here && gain.pays() == Some(true))
+        })
+    };
+    let mut points = run.points.to_vec();
+    for summary in points.iter_mut().filter(|summary| pays(summary)) {
+        summary.findings.retain(|finding| finding.rule != "speculation_not_paying");
+    }
+    points
 }
 
 /// The same load in both runs.
@@ -136,7 +166,47 @@ impl Pair<'_> {
                 self.says(figure, ratio),
             ]);
         }
+        let verdict = |summary| headline::verdict(summary).replace('\n', ", ");
+        if !rows.is_empty() {
+            let says = if self.is_limited() { "not the servers' alone" } else { "" };
+            rows.push(vec![
+                String::new(),
+                "Verdict".to_owned(),
+                verdict(self.base),
+                verdict(self.this),
+                String::new(),
+                says.to_owned(),
+            ]);
+        }
         rows
+    }
+
+    /// Whether the client did not keep up in either.
+    fn is_limited(&self) -> bool {
+        self.base.verdict.is_client_limited() || self.this.verdict.is_client_limited()
+    }
+
+    /// What speaks against holding the two against each other at all.
+    fn doubt(&self) -> Option<String> {
+        let limited = |summary: &PointSummary| summary.verdict.is_client_limited();
+        let whose = match (limited(self.base), limited(self.this)) {
+            (false, false) => return None,
+            (true, false) => "the baseline is",
+            (false, true) => "this run is",
+            (true, true) => "both are",
+        };
+        let at = label::of(&self.this.point);
+        Some(format!(
+            "At {at} {whose} limited by the client, which did not keep up: these ratios say little of the servers."
+        ))
+    }
+
+    /// Whether the bounds of a mean latency meet. `None` where either has none.
+    fn bounds_overlap(&self, figure: &Figure) -> Option<bool> {
+        let bounds =
+            |summary: &PointSummary| summary.distribution(figure.metric)?.mean_bounds().ok();
+        let (base, this) = (bounds(self.base)?, bounds(self.this)?);
+        Some(base.low <= this.high && this.low <= base.high)
     }
 
     /// The figure in the baseline and in this run.
@@ -152,15 +222,11 @@ impl Pair<'_> {
             shown if percent > 0.0 => format!("{shown} % more"),
             shown => format!("{shown} % less"),
         };
-        let bounds =
-            |summary: &PointSummary| summary.distribution(figure.metric)?.mean_bounds().ok();
-        match (bounds(self.base), bounds(self.this)) {
-            (Some(base), Some(this)) if base.low <= this.high && this.low <= base.high => {
-                format!("{by}: no difference shown")
-            }
-            (Some(_), Some(_)) => format!("{by}: more than by chance"),
-            _ if figure.metric.key == OUTPUT_THROUGHPUT.key => by,
-            _ => format!("{by}: too few requests to tell"),
+        match self.bounds_overlap(figure) {
+            Some(true) => format!("{by}: bounds overlap"),
+            Some(false) => format!("{by}: bounds do not overlap"),
+            None if figure.metric.key == OUTPUT_THROUGHPUT.key => by,
+            None => format!("{by}: no bounds to go by"),
         }
     }
 
@@ -176,7 +242,8 @@ impl Pair<'_> {
             if here { ratio(base, this) } else { ratio(this, base) }
         };
         let [throughput, _, tpot] = &FIGURES;
-        Some(Gain { here, throughput: of(throughput), tpot: of(tpot) })
+        let judged = !self.is_limited() && !self.this.point.open_loop;
+        Some(Gain { here, judged, throughput: of(throughput), tpot: of(tpot) })
     }
 }
 
@@ -185,6 +252,8 @@ impl Pair<'_> {
 struct Gain {
     /// Whether it is this run that has it, and not the baseline.
     here: bool,
+    /// Whether throughput tells: of a closed loop, and where the client kept up in both.
+    judged: bool,
     /// Output throughput with ÷ without.
     throughput: Option<f64>,
     /// TPOT with ÷ without.
@@ -192,6 +261,11 @@ struct Gain {
 }
 
 impl Gain {
+    /// Whether throughput with it is higher by more than next to nothing. `None` where throughput does not tell.
+    fn pays(&self) -> Option<bool> {
+        self.throughput.filter(|_| self.judged).map(|ratio| ratio >= PAYS)
+    }
+
     fn text(&self, pair: &Pair<'_>) -> String {
         let with = if self.here { pair.this } else { pair.base };
         let ratios: Vec<String> = [("output throughput", self.throughput), ("TPOT", self.tpot)]
@@ -205,11 +279,14 @@ impl Gain {
             });
             format!(" ({} tokens a step{rate})", shortest(side.acceptance_length, 2))
         });
-        let verdict = match (with.point.open_loop, self.throughput) {
-            (true, _) => {
+        let verdict = match (with.point.open_loop, self.pays(), self.throughput) {
+            (true, ..) => {
                 "At a rate that is simply served throughput is the same either way: TPOT tells."
             }
-            (false, Some(ratio)) if ratio < 1.0 => "It cost throughput at this load.",
+            (false, Some(true), _) => {
+                "It pays at this load, whatever share of the drafts is accepted."
+            }
+            (false, Some(false), Some(ratio)) if ratio < 1.0 => "It cost throughput at this load.",
             _ => "",
         };
         let whose = if self.here { "" } else { " (which the baseline has)" };
@@ -279,6 +356,9 @@ fn ratio(base: f64, this: f64) -> Option<f64> {
 fn times(ratio: f64) -> String {
     format!("{}×", fixed(ratio, 2))
 }
+
+/// Throughput with speculation ÷ without, from which on it pays.
+const PAYS: f64 = 1.05;
 
 /// Mean lengths are alike up to this part.
 const ALIKE: f64 = 0.02;

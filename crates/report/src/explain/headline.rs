@@ -52,7 +52,8 @@ fn shown(value: Option<f64>, digits: usize) -> String {
     value.map_or(ABSENT.to_owned(), |value| shortest(value, digits))
 }
 
-fn verdict(summary: &PointSummary) -> String {
+/// The verdict on the client in a word, and on another line whether the point came to its end.
+pub(super) fn verdict(summary: &PointSummary) -> String {
     let verdict = match &summary.verdict {
         Verdict::Valid => "valid",
         Verdict::ClientLimited { .. } => "CLIENT-LIMITED",

@@ -13,7 +13,9 @@ pub(super) fn on(signal: Signal, level: &Level) -> String {
     match signal {
         Signal::Running => "requests being computed at once".to_owned(),
         Signal::Waiting => waiting(level),
-        Signal::WaitingForCapacity => "of those waiting: for want of room".to_owned(),
+        Signal::WaitingForCapacity => {
+            "of those waiting: for a place, the KV cache or tokens of a step".to_owned()
+        }
         Signal::WaitingDeferred => {
             "of those waiting: for something else, such as a transfer".to_owned()
         }
@@ -42,7 +44,7 @@ pub(super) fn on(signal: Signal, level: &Level) -> String {
 fn waiting(level: &Level) -> String {
     let share = format!("in {} % of the readings", fixed(100.0 * level.above_zero, 0));
     if level.max <= 0.0 {
-        "nobody waited: there was room".to_owned()
+        "none in any reading: who waits, waits for the next step".to_owned()
     } else if level.above_zero >= MOSTLY {
         format!("! above 0 {share}: the server is full, and requests queue")
     } else {
@@ -97,13 +99,18 @@ pub(super) fn by_position(shares: &[f64]) -> &'static str {
     }
 }
 
-/// What the length of the queue in time says beside the TTFT of the same server.
-pub(super) fn queue(queue: f64, ttft: Option<f64>) -> String {
-    let Some(share) = ttft.filter(|&ttft| ttft > 0.0).map(|ttft| queue / ttft) else {
-        return "waiting for a turn".to_owned();
-    };
-    let mark = if share >= MOSTLY { "! " } else { "" };
-    format!("{mark}waiting for a turn: {} % of the server's TTFT", shortest(100.0 * share, 1))
+/// What the length of the queue in time says beside the TTFT of the same requests, and beside the time that a step takes.
+pub(super) fn queue(queue: f64, ttft: Option<f64>, step: Option<f64>) -> String {
+    let share = ttft.filter(|&ttft| ttft > 0.0).map(|ttft| queue / ttft);
+    let for_a_step = step.is_some_and(|step| queue < WAITED_STEPS * step);
+    let mark = if share >= Some(MOSTLY) && !for_a_step { "! " } else { "" };
+    let what = if for_a_step { "waiting for a step to begin" } else { "waiting for a turn" };
+    match share {
+        Some(share) => {
+            format!("{mark}{what}: {} % of the server's TTFT", shortest(100.0 * share, 1))
+        }
+        None => what.to_owned(),
+    }
 }
 
 /// What preemptions say.
@@ -117,6 +124,9 @@ pub(super) fn preemptions(times: f64) -> &'static str {
 
 /// What holds half of the time is told as a state, and not as an incident.
 const MOSTLY: f64 = 0.5;
+
+/// A wait of less than so many steps is for the next one to begin, or the one after where they are scheduled ahead.
+const WAITED_STEPS: f64 = 3.0;
 
 /// From this share of the KV cache on there is hardly room for another request.
 const KV_FULL: f64 = 0.95;
@@ -132,3 +142,19 @@ const ACCEPTED_BADLY: f64 = 0.5;
 
 /// Rounding in a log is no rise.
 const RISE: f64 = 0.02;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_wait_is_for_the_next_step() {
+        let told = queue(0.0118, Some(0.032), Some(0.0066));
+        assert_eq!(told, "waiting for a step to begin: 36.9 % of the server's TTFT");
+        assert_eq!(
+            queue(5.2, Some(6.1), Some(0.03)),
+            "! waiting for a turn: 85.2 % of the server's TTFT"
+        );
+        assert_eq!(queue(5.2, None, None), "waiting for a turn");
+    }
+}

@@ -3,17 +3,17 @@
 //! Each figure by the server's metrics, and by its log where they do not tell it, which is then said.
 
 use tokometer_metrics::ServerSide;
-use tokometer_metrics::server::{Cache, Level, Speculated};
+use tokometer_metrics::server::{Cache, Level, LogSide, Speculated};
 use tokometer_record::Signal;
 
-use super::{Depth, Row, advice, gauge, seconds, table};
+use super::{Depth, NO_READING, Row, advice, gauge, seconds, table};
 use crate::number::{count, fixed, plural, shortest};
 
 /// The rows of a point.
 pub(super) fn rows(side: &ServerSide, depth: Depth) -> Vec<Row> {
     let mut rows = Vec::new();
     requests(side, depth, &mut rows);
-    rows.extend(gauge_row(side, Signal::KvUsage, depth));
+    rows.extend(gauge_row(side, Signal::KvUsage, depth).or_else(|| missing(side, Signal::KvUsage)));
     if depth == Depth::Full {
         rows.extend(gauge_row(side, Signal::KvTokens, depth));
     }
@@ -56,6 +56,7 @@ pub(super) fn by_the_log(side: &ServerSide) -> String {
                 }
                 None => String::new(),
             };
+            let says = of_the_log(log, signal, level, says);
             Some(Row::new(name(signal)?, value(signal, level, Depth::Full), says))
         })
         .collect();
@@ -77,9 +78,16 @@ fn requests(side: &ServerSide, depth: Depth, rows: &mut Vec<Row>) {
             Some(cap) => format!("of {} that may run at once", whole(cap)),
             None => advice::on(Signal::Running, level),
         };
+        let says = match side.log.as_ref().filter(|_| by_log) {
+            Some(log) => of_the_log(log, Signal::Running, level, says),
+            None => says,
+        };
         rows.push(row(Signal::Running, level, by_log, says, depth));
     }
-    rows.extend(gauge_row(side, Signal::Waiting, depth));
+    rows.extend(
+        gauge(side, Signal::Running).is_none().then(|| missing(side, Signal::Running)).flatten(),
+    );
+    rows.extend(gauge_row(side, Signal::Waiting, depth).or_else(|| missing(side, Signal::Waiting)));
     for signal in [Signal::WaitingForCapacity, Signal::WaitingDeferred] {
         let waited = gauge(side, signal).is_some_and(|(level, _)| level.max > 0.0);
         if waited && depth == Depth::Full {
@@ -91,7 +99,8 @@ fn requests(side: &ServerSide, depth: Depth, rows: &mut Vec<Row>) {
 fn throughput(side: &ServerSide, depth: Depth, rows: &mut Vec<Row>) {
     let Some(through) = side.throughput else {
         rows.extend(gauge_row(side, Signal::PromptThroughput, depth));
-        rows.extend(gauge_row(side, Signal::GenerationThroughput, depth));
+        let generation = gauge_row(side, Signal::GenerationThroughput, depth);
+        rows.extend(generation.or_else(|| before_the_load(side)));
         return;
     };
     let says = advice::on(Signal::PromptThroughput, &Level::default());
@@ -157,7 +166,50 @@ fn positions(shares: &[f64]) -> Row {
 
 fn gauge_row(side: &ServerSide, signal: Signal, depth: Depth) -> Option<Row> {
     let (level, by_log) = gauge(side, signal)?;
-    Some(row(signal, level, by_log, advice::on(signal, level), depth))
+    let says = advice::on(signal, level);
+    let says = match side.log.as_ref().filter(|_| by_log) {
+        Some(log) => of_the_log(log, signal, level, says),
+        None => says,
+    };
+    Some(row(signal, level, by_log, says, depth))
+}
+
+/// What stands where metrics were heard, and a gauge that nearly every server tells has no figure.
+fn missing(side: &ServerSide, signal: Signal) -> Option<Row> {
+    let told = side.moments.iter().any(|moment| match signal {
+        Signal::Running => moment.running.is_some(),
+        Signal::Waiting => moment.waiting.is_some(),
+        _ => moment.kv_usage.is_some(),
+    });
+    let says = if told { NO_READING } else { "not told, or not as a number" };
+    side.was_heard().then(|| Row::new(name(signal).unwrap_or_default(), "–", says))
+}
+
+/// That a log told throughputs, and none that is of the load alone.
+fn before_the_load(side: &ServerSide) -> Option<Row> {
+    let told = || side.moments.iter().any(|moment| moment.generation_throughput.is_some());
+    let log = side.log.as_ref().filter(|_| !side.was_heard() && told())?;
+    let every = log.every.map_or_else(String::new, |every| format!(" ({} s)", shortest(every, 1)));
+    let says = format!("no line's time{every} lies within the load");
+    Some(Row::new("Generation throughput, by its log", "–", says))
+}
+
+/// What is to be known of a figure of a log beside what the figure says.
+fn of_the_log(log: &LogSide, signal: Signal, level: &Level, says: String) -> String {
+    let more = match (signal, log.in_flight) {
+        (Signal::Running, Some(client)) if level.max > FAR_ABOVE * client as f64 + SOME => format!(
+            "! far above the {} that the client had in flight: others' requests, several choices each, or another server's log",
+            count(client)
+        ),
+        (Signal::PromptThroughput | Signal::GenerationThroughput, _) => match log.every {
+            Some(every) => {
+                format!("over the lines' own {} s, idle time included", shortest(every, 1))
+            }
+            None => "over the line's own time, idle time included".to_owned(),
+        },
+        _ => return says,
+    };
+    if says.is_empty() { more } else { format!("{says}; {more}") }
 }
 
 fn row(signal: Signal, level: &Level, by_log: bool, says: String, depth: Depth) -> Row {
@@ -195,7 +247,7 @@ pub(super) const fn name(signal: Signal) -> Option<&'static str> {
     Some(match signal {
         Signal::Running => "Running requests",
         Signal::Waiting => "Waiting requests",
-        Signal::WaitingForCapacity => "Waiting for room",
+        Signal::WaitingForCapacity => "Waiting for capacity",
         Signal::WaitingDeferred => "Waiting otherwise",
         Signal::MaxRunning => "Places",
         Signal::KvUsage => "KV cache in use",
@@ -224,6 +276,11 @@ fn speed(tokens: f64) -> String {
 fn whole(number: f64) -> String {
     count(number.max(0.0).round() as u64)
 }
+
+/// A log that has so many times as many running as the client had in flight, and some more, is not of the client's requests
+/// alone: a server may count one a moment longer than the client.
+const FAR_ABOVE: f64 = 1.5;
+const SOME: f64 = 2.0;
 
 /// What a server reckons over times of its own choosing is not of this load alone.
 const AS_RECKONED: &str = " (as it reckons)";

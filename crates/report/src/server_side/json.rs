@@ -20,6 +20,8 @@ pub(crate) fn whole(side: &ServerSide, began: Offset) -> Value {
     let mut put = |key: &str, value: Value| map.insert(key.to_owned(), value);
     put("servers", json!(side.servers));
     put("sources", json!(side.sources));
+    put("same", json!(side.same));
+    put("each", each(side));
     put("levels", keyed(&side.levels, level));
     put("grown", keyed(&side.grown, |grown| json!(grown)));
     put("throughput", throughput(side));
@@ -98,6 +100,19 @@ fn throughput(side: &ServerSide) -> Value {
     })
 }
 
+fn each(side: &ServerSide) -> Value {
+    let each = side.each.iter().map(|server| {
+        json!({
+            "source": server.source,
+            "running": server.running.as_ref().map(level),
+            "waiting": server.waiting.as_ref().map(level),
+            "generation_throughput": server.generation,
+            "share": server.share,
+        })
+    });
+    each.collect()
+}
+
 fn cache(cache: Option<Cache>) -> Value {
     let Some(cache) = cache else { return Value::Null };
     json!({ "queries": cache.queries, "hits": cache.hits, "hit_rate": cache.hit_rate(), "reckoned": cache.queries <= 0.0 })
@@ -155,6 +170,8 @@ fn log(side: &ServerSide) -> Value {
     json!({
         "lines": log.lines,
         "levels": keyed(&log.levels, level),
+        "every": log.every,
+        "client_in_flight": log.in_flight,
         "by_position": log.by_position,
     })
 }
@@ -166,6 +183,8 @@ fn gpus(side: &ServerSide) -> Value {
             "id": gpu.id,
             "name": gpu.name,
             "levels": keyed(&gpu.levels, level),
+            "readings": gpu.readings,
+            "xid": gpu.xid.map(|xid| json!({ "code": xid.code, "during": xid.during })),
         })
     });
     each.collect()

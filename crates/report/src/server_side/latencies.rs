@@ -13,7 +13,12 @@ use crate::prose::{paragraph, wrap};
 
 /// The rows of a point.
 pub(super) fn rows(side: &ServerSide, depth: Depth) -> Vec<Row> {
-    let ttft = side.timing(Timing::Ttft).map(|spread| spread.mean);
+    let step = side.timing(Timing::Itl).map(|spread| spread.mean);
+    // vLLM tells the time in the queue of requests that ended, and a TTFT at once: a share of other requests' is none.
+    let ttft = |queue: &Spread| {
+        let ttft = side.timing(Timing::Ttft).filter(|ttft| queue.is_of_as_many_as(ttft));
+        ttft.map(|ttft| ttft.mean)
+    };
     let mut rows = Vec::new();
     let mut told = |timing, figure: &str, says: &dyn Fn(&Spread) -> String| {
         let spread = side.timing(timing).filter(|spread| spread.count > 0.0);
@@ -22,7 +27,7 @@ pub(super) fn rows(side: &ServerSide, depth: Depth) -> Vec<Row> {
             Row::new(figure, value(spread, shown, depth), says(spread))
         }));
     };
-    told(Timing::Queue, "Queue time", &|spread| advice::queue(spread.mean, ttft));
+    told(Timing::Queue, "Queue time", &|spread| advice::queue(spread.mean, ttft(spread), step));
     told(Timing::Prefill, "Prefill time", &|_| "from a request's turn to its first token".into());
     told(Timing::Decode, "Decode time", &|_| "from its first token to its last".into());
     if depth == Depth::Full {
@@ -148,7 +153,11 @@ fn time(seconds: f64) -> String {
 }
 
 fn signed(seconds: f64) -> String {
-    let sign = if seconds < 0.0 { "−" } else { "+" };
+    let sign = match time(seconds.abs()) {
+        none if none == time(0.0) => return none,
+        _ if seconds < 0.0 => "−",
+        _ => "+",
+    };
     format!("{sign}{}", time(seconds.abs()))
 }
 

@@ -29,10 +29,16 @@ pub(super) fn table(side: &ServerSide, began: Offset) -> String {
         })
         .collect();
     let moments = plural(side.moments.len() as u64, "moment", "moments");
+    let summed = figures.iter().filter(|figure| figure.together == Together::Sum);
+    let summed: Vec<String> = summed.map(|figure| figure.heading.to_lowercase()).collect();
+    let sums = match summed.is_empty() {
+        true => String::new(),
+        false => format!(", {}: their sum", summed.join(", ")),
+    };
     let heading = match together {
-        1 => format!("Over time ({moments})"),
+        1 => format!("Over time, in seconds since the run began ({moments})"),
         _ => format!(
-            "Over time (means of {} moments a line, of {moments}; all are in summary.json)",
+            "Over time, in seconds since the run began (means of {} moments a line{sums}, of {moments}; all are in summary.json)",
             count(together as u64)
         ),
     };
@@ -108,6 +114,7 @@ mod tests {
         assert_eq!(lines.len(), 12, "{text}");
         assert!(lines.iter().all(|line| line.ends_with("│         8 │")), "{text}");
         assert!(lines[11].starts_with("│      95.0 │"), "{text}");
+        assert!(text.contains("(means of 8 moments a line, preempted: their sum, of 96"), "{text}");
     }
 
     #[test]
@@ -115,7 +122,7 @@ mod tests {
         let moments = vec![Moment { at: 1.0, running: Some(3.0), ..Moment::default() }];
         let side = ServerSide { moments, ..ServerSide::default() };
         insta::assert_snapshot!(table(&side, Offset::ZERO), @"
-        Over time (1 moment):
+        Over time, in seconds since the run began (1 moment):
         ┌───────────┬─────────┐
         │ Until (s) │ Running │
         ├───────────┼─────────┤

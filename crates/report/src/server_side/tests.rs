@@ -44,6 +44,8 @@ fn full() -> ServerSide {
             (GpuSignal::Power, level(612.4, 700.0, 1.0)),
             (GpuSignal::Temperature, level(61.0, 71.0, 1.0)),
         ]),
+        readings: 42,
+        xid: None,
     };
     let moment = |at: f64, running: f64, waiting: f64| Moment {
         at,
@@ -101,7 +103,7 @@ fn full() -> ServerSide {
                 (Signal::Running, level(24.0, 24.0, 1.0)),
                 (Signal::PrefixHitRate, level(0.271, 0.28, 1.0)),
             ]),
-            by_position: Vec::new(),
+            ..LogSide::default()
         }),
         gpus: vec![gpu("0", 0.97), gpu("1", 0.91)],
         remarks: vec![remark("http://127.0.0.1:9400/metrics", "connection refused")],
@@ -166,7 +168,7 @@ fn what_only_the_log_told_is_marked_as_the_log_s() {
                 (Signal::Waiting, level(0.1, 2.0, 0.2)),
                 (Signal::PrefixHitRate, level(0.004, 0.01, 1.0)),
             ]),
-            by_position: Vec::new(),
+            ..LogSide::default()
         }),
         speculation: Some(Speculated {
             acceptance_length: 2.8,
@@ -184,8 +186,53 @@ fn without_anything_heard_only_what_stood_in_the_way_is_told() {
     assert_eq!(brief(&point(ServerSide::default())), "");
     let refused = remark("http://a:9400/metrics", "connection refused");
     let side = ServerSide { remarks: vec![refused; 3], ..ServerSide::default() };
-    let told = "The service's own side was not heard: http://a:9400/metrics at 1.2 s: connection refused; 2 more remarks.";
+    let told = "The service's own side was not heard: http://a:9400/metrics at 1.2 s of the run: connection refused; 2 more remarks.";
     assert_eq!(brief(&point(side)).split_whitespace().collect::<Vec<_>>().join(" "), told);
+}
+
+#[test]
+fn in_full_every_remark_is_told() {
+    let remarks = (0..5).map(|n| remark(&format!("http://{n}:9400/metrics"), "refused")).collect();
+    let text = in_full(&point(ServerSide { remarks, ..ServerSide::default() }));
+    assert_eq!(text.lines().count(), 6, "{text}");
+    assert!(text.ends_with("• http://4:9400/metrics at 1.2 s of the run: refused.\n"), "{text}");
+}
+
+#[test]
+fn a_basic_figure_that_is_missing_says_why() {
+    let side = ServerSide {
+        sources: BTreeMap::from([("http://a:8000/metrics".into(), 2)]),
+        moments: vec![Moment { at: 0.1, running: Some(0.0), ..Moment::default() }],
+        ..ServerSide::default()
+    };
+    let rows: Vec<_> = rows(&side, Depth::Brief).into_iter().map(|r| (r.figure, r.says)).collect();
+    let [inside, untold] = ["no reading fell into the load", "not told, or not as a number"];
+    let expected =
+        [("Running requests", inside), ("Waiting requests", untold), ("KV cache in use", untold)]
+            .map(|(figure, says)| (figure.to_owned(), says.to_owned()));
+    assert_eq!(rows, expected);
+}
+
+#[test]
+fn a_throughput_of_a_log_says_of_which_time_and_a_busy_log_whose_it_may_be() {
+    let log = |client| LogSide {
+        lines: 4,
+        levels: BTreeMap::from([
+            (Signal::Running, level(60.0, 64.0, 1.0)),
+            (Signal::GenerationThroughput, level(700.0, 900.0, 1.0)),
+        ]),
+        every: Some(10.0),
+        in_flight: Some(client),
+        by_position: Vec::new(),
+    };
+    let told = |client| {
+        let side = ServerSide { log: Some(log(client)), ..ServerSide::default() };
+        rows(&side, Depth::Brief).into_iter().map(|row| row.says).collect::<Vec<_>>()
+    };
+    assert!(told(64)[1].ends_with("; over the lines' own 10 s, idle time included"));
+    assert!(
+        !told(64)[0].contains('!') && told(20)[0].contains("! far above the 20 that the client")
+    );
 }
 
 #[test]
@@ -194,9 +241,9 @@ fn remarks_of_one_source_that_say_the_same_are_told_once() {
         .map(|n| remark(&format!("http://{}:9400/metrics", n % 5), "connection refused"))
         .collect();
     insta::assert_snapshot!(super::remarks(&remarks, 3), @"
-    • http://0:9400/metrics at 1.2 s: connection refused (2 times).
-    • http://1:9400/metrics at 1.2 s: connection refused (2 times).
-    • http://2:9400/metrics at 1.2 s: connection refused.
+    • http://0:9400/metrics at 1.2 s of the run: connection refused (2 times).
+    • http://1:9400/metrics at 1.2 s of the run: connection refused (2 times).
+    • http://2:9400/metrics at 1.2 s of the run: connection refused.
     • and 2 other remarks.
     ");
 }

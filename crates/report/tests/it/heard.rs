@@ -77,6 +77,7 @@ fn reading(log: &PointLog, at: f64, end: f64) -> Reading {
 fn gpus(at: f64, busy: f64) -> GpuReading {
     let gpu = Gpu {
         id: "0".into(),
+        uuid: String::new(),
         name: "NVIDIA H100 80GB HBM3".into(),
         values: BTreeMap::from([
             (GpuSignal::Utilization, busy),

@@ -96,6 +96,11 @@ impl Choice {
         }
     }
 
+    /// Whether its emissions come from outside, as they happen.
+    pub(crate) const fn is_told(&self) -> bool {
+        matches!(self.source, Source::Told(_))
+    }
+
     /// How many emissions are still to come, at most.
     pub(crate) fn emissions_left(&self) -> usize {
         match &self.source {

@@ -126,12 +126,16 @@ impl Playback {
     pub(crate) fn new(head: Head, vocabulary: Arc<Vocabulary>, choices: Vec<Choice>) -> Self {
         let mut ahead: Vec<Fault> = head.given.all_of(MIDDLE).collect();
         ahead.sort_by_key(|fault| fault.after);
+        let in_a_fleet = choices.iter().any(Choice::is_told);
+        let before = head.given.all_of(BEFORE);
+        // Engines hear of a request when its stall is over: what they emit is late already.
+        let counted = before.filter(|fault| !(in_a_fleet && fault.kind == Kind::StallFirst));
         let mut playback = Self {
+            behind: counted.map(|fault| fault.length).sum(),
             choices,
             stage: Stage::Output,
             ahead,
             shape: Shape::of(&head.given),
-            behind: head.given.all_of(BEFORE).map(|fault| fault.length).sum(),
             burst: None,
             unwritten: SmallVec::new(),
             opened: false,

@@ -4,7 +4,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use hyper::header::{HeaderMap, HeaderValue};
@@ -153,6 +153,7 @@ async fn begin(
     if !server.counts.admits(asked.n, server.options.serving.max_num_queued_reqs) {
         return Err(Refusal::busy());
     }
+    let stalled = given.get(Kind::StallFirst).map_or(Duration::ZERO, |stall| stall.length);
     let head = Head {
         api,
         id: format!("{}{request_id}", api.id_prefix()),
@@ -171,7 +172,7 @@ async fn begin(
         inputs,
     };
     let form = if asked.stream { Form::Stream } else { Form::Whole };
-    let order = Order { number, arrival: read.arrival, generates };
+    let order = Order { number, arrival: read.arrival + stalled, generates };
     let counted = Asked {
         prompt_tokens: prompt.tokens,
         max_tokens: asked.max_tokens,

@@ -22,7 +22,7 @@ use crate::server::prompt::Measured;
 pub(crate) struct Order {
     /// Which of the server's, counted from 0.
     pub(crate) number: u64,
-    /// When it arrived.
+    /// When it arrived, and was not stalled any more.
     pub(crate) arrival: Instant,
     /// Whether tokens are generated for it. Otherwise only its prompt is computed.
     pub(crate) generates: bool,

@@ -82,6 +82,25 @@ async fn an_answer_that_is_not_streamed_comes_with_the_step_of_its_last_token() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stall_before_the_first_byte_is_waited_out_once() {
+    let sim = Arc::new(Piped::new(&format!("{ENGINE}&fault=stall_first&fault_ms=1500&fault_requests=2")));
+    let asks = (0..2).map(|_| {
+        let (sim, body) = (Arc::clone(&sim), with(prompt(10), json!({ "max_tokens": 2 })));
+        tokio::spawn(async move {
+            assert!(sim.ask(COMPLETIONS, &[], &body).await.complete);
+        })
+    });
+    for ask in asks.collect::<Vec<_>>() {
+        ask.await.unwrap();
+    }
+    for served in sim.truth.served() {
+        let written: Vec<u64> = served.emissions.iter().map(|e| e.at / 1_000_000).collect();
+        // Two prompts of ten tokens in a step of 30 ms, and a step of 10 ms.
+        assert_eq!(written, [1_530, 1_540]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_prompt_that_was_seen_before_is_cached_but_for_its_last_tokens() {
     let sim = Piped::new(&format!(
         "{ENGINE}&enable_prefix_caching=true&enable_prompt_tokens_details=true"

@@ -70,7 +70,7 @@ impl Source for Page {
             Err(failure) => {
                 let kind = match failure {
                     Failure::Unreachable(_) => RemarkKind::Unreachable,
-                    Failure::Status(_) => RemarkKind::NoMetrics,
+                    Failure::Status(_) | Failure::Elsewhere { .. } => RemarkKind::NoMetrics,
                 };
                 self.amiss(kind, failure.to_string(), at, heard);
             }

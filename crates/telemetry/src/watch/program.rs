@@ -26,10 +26,25 @@ impl Program {
 impl Source for Program {
     fn read(&mut self, _: Detail, now: &Clock, heard: &mut Vec<Heard>) -> ControlFlow<()> {
         let asked = nvidia_smi::ask(Path::new(self.name));
-        let at = now();
+        self.take(asked, now(), heard)
+    }
+}
+
+impl Program {
+    fn take(
+        &mut self,
+        asked: Result<String, AskError>,
+        at: Offset,
+        heard: &mut Vec<Heard>,
+    ) -> ControlFlow<()> {
         match asked {
             // Most machines have none, and that is no matter.
-            Err(AskError::Missing { .. }) => return ControlFlow::Break(()),
+            Err(error) if error.is_absence() => return ControlFlow::Break(()),
+            // Whatever was said before, this is the last of it.
+            Err(error @ AskError::Wedged { .. }) => {
+                heard.push(self.remark(RemarkKind::Unreachable, error.to_string(), at));
+                return ControlFlow::Break(());
+            }
             Err(error) => self.amiss(error.to_string(), at, heard),
             Ok(table) => match nvidia_smi::reading(&table, at) {
                 Some(reading) => {
@@ -41,9 +56,7 @@ impl Source for Program {
         }
         ControlFlow::Continue(())
     }
-}
 
-impl Program {
     fn well(&mut self, at: Offset, heard: &mut Vec<Heard>) {
         if std::mem::take(&mut self.said_amiss) {
             let detail = "it answers again".to_owned();
@@ -92,6 +105,23 @@ mod tests {
     fn a_machine_without_the_program_is_asked_once_and_in_silence() {
         let mut program = Program::new("no-program-of-this-name");
         assert_eq!(heard(&mut program), (Vec::new(), ControlFlow::Break(())));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_program_that_may_not_be_run_is_as_good_as_none() {
+        // A folder is a file that nobody may run.
+        let mut program = Program::new("/");
+        assert_eq!(heard(&mut program), (Vec::new(), ControlFlow::Break(())));
+    }
+
+    #[test]
+    fn a_program_that_cannot_even_be_ended_is_not_asked_again() {
+        let mut program = Program::new("nvidia-smi");
+        let wedged = Err(AskError::Wedged { name: "nvidia-smi".to_owned() });
+        let mut heard = Vec::new();
+        let goes_on = program.take(wedged, Offset::from_nanos(7), &mut heard);
+        assert_eq!((heard.len(), goes_on), (1, ControlFlow::Break(())));
     }
 
     #[test]

@@ -187,6 +187,51 @@ fn who_asks_waits_no_longer_than_it_said_and_a_watch_ends_while_a_source_hangs()
 }
 
 #[test]
+fn a_page_that_hangs_from_the_start_is_said_once_and_waited_for_once() {
+    let patience = Patience { known: PATIENCE, unknown: Duration::from_millis(40) };
+    for is_certain in [true, false] {
+        let (hanging, well) = (Server::new(Reply::Hang), Server::new(Reply::page(KNOWN)));
+        let page = vec![page_of(&hanging)];
+        let (mut metrics, mut perhaps) = (vec![page_of(&well)], Vec::new());
+        if is_certain { &mut metrics } else { &mut perhaps }.extend(page);
+        let watch = Watch::start(Sources { metrics, perhaps, ..rarely() }, clock());
+        // That the other one has answered, however slowly this machine goes.
+        watch.read_now(Duration::from_millis(1));
+        well.wait_for(1);
+        watch.read_those_who_answer(&patience, &|| true);
+        let heard = watch.heard();
+        assert_eq!(kinds(&heard), [RemarkKind::Unreachable]);
+        let silent = heard.iter().find_map(|heard| match heard {
+            Heard::Remark(remark) => Some(remark),
+            _ => None,
+        });
+        let remark = silent.unwrap();
+        assert_eq!(remark.source, hanging.url("/metrics"));
+        assert!(remark.detail.starts_with("its page did not answer within 40ms"), "{remark:?}");
+        let forever = Patience { unknown: Duration::from_secs(3600), ..patience };
+        watch.read_those_who_answer(&forever, &|| true);
+        // Now its connections are closed, which would be worth a word had there been none.
+        drop(hanging);
+        watch.read_now(PATIENCE);
+        assert_eq!(kinds(&watch.heard()), []);
+    }
+}
+
+#[test]
+fn nothing_that_is_heard_repeats_a_secret() {
+    let page = "things_total{path=\"/metrics?token=s3cret\"} 3\n";
+    let server = Server::new(Reply::page(page));
+    let secret = Endpoint { secrets: vec!["s3cret".to_owned()], ..page_of(&server) };
+    // What one server was sent, another one may tell.
+    let gpu = "DCGM_FI_DEV_GPU_UTIL{gpu=\"0\",modelName=\"s3cret\"} 5\n";
+    let gpus = Server::new(Reply::page(gpu));
+    let sources = Sources { metrics: vec![secret], gpus: vec![page_of(&gpus)], ..rarely() };
+    let heard = hear(&Watch::start(sources, clock()));
+    assert!(heard.len() >= 2, "{heard:?}");
+    assert!(!format!("{heard:?}").contains("s3cret"), "{heard:?}");
+}
+
+#[test]
 fn a_dropped_watch_asks_no_more() {
     let server = Server::new(Reply::page(KNOWN));
     let every = Duration::from_millis(1);

@@ -3,6 +3,7 @@
 //! Credentials go to the servers that are watched, and to no exporter of GPU metrics: that is another service. Deliberately nothing is
 //! opened here.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use tokometer_telemetry::fetch::Endpoint;
 use tokometer_telemetry::watch::Sources;
 
 use super::Arguments;
+use super::amounts::rounded;
 use crate::dialect::credentials::{API_KEY, headers, hide_parameters, key_beside};
 use crate::surroundings::Surroundings;
 use crate::trouble::Trouble;
@@ -23,11 +25,7 @@ pub(super) fn sources(
     arguments: &Arguments,
     surroundings: &mut Surroundings,
 ) -> Result<Sources, Trouble> {
-    let every = Duration::try_from_secs_f64(arguments.every).unwrap_or_default();
-    if every < LEAST {
-        return Err(Trouble::input(format!("--every: {} s is too short", arguments.every))
-            .with_hint("reading has its price: 0.1 s or more; 1 s shows what there is to see"));
-    }
+    let every = interval(arguments.every)?;
     if let Some(url) = arguments.log.iter().find(|path| path.to_string_lossy().contains("://")) {
         let position = arguments.log.iter().position(|path| path == url).unwrap_or_default() + 1;
         return Err(Trouble::input(format!("--log: value {position} is an address, not a file"))
@@ -39,7 +37,10 @@ pub(super) fn sources(
         let each = urls.iter().enumerate();
         each.map(|(index, url)| page(url, &format!("{what} {}", index + 1), surroundings)).collect()
     };
-    let servers = pages(&arguments.urls, "address")?;
+    let mut servers = pages(&arguments.urls, "address")?;
+    // A server that is named twice is watched once: it is not two.
+    let mut named = BTreeSet::new();
+    servers.retain(|url| named.insert(url.to_string()));
     let gpus = pages(&arguments.gpu_metrics, "--gpu-metrics")?;
     let sent = credentials(arguments, surroundings)?;
     let nvidia_smi = servers.iter().any(Url::is_this_machine);
@@ -69,6 +70,23 @@ pub(super) fn sources(
         logs: heard.server_logs,
         every,
     })
+}
+
+/// The length of time from one reading to the next.
+fn interval(seconds: f64) -> Result<Duration, Trouble> {
+    if !seconds.is_finite() {
+        return Err(Trouble::input(format!("--every: {seconds} is no number of seconds"))
+            .with_hint("1 shows what there is to see"));
+    }
+    if seconds > LONGEST.as_secs_f64() {
+        return Err(Trouble::input(format!("--every: {} s is too long", rounded(seconds, 0)))
+            .with_hint("a day, 86400 s, is the most; for a single reading there is --once"));
+    }
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(every) if every >= LEAST => Ok(every),
+        _ => Err(Trouble::input(format!("--every: {seconds} s is too short"))
+            .with_hint("reading has its price: 0.1 s or more; 1 s shows what there is to see")),
+    }
 }
 
 /// A page of metrics: an address without a path means its `/metrics`.
@@ -133,6 +151,8 @@ fn credentials(arguments: &Arguments, surroundings: &mut Surroundings) -> Result
 }
 
 const LEAST: Duration = Duration::from_millis(100);
+
+const LONGEST: Duration = Duration::from_secs(86_400);
 
 #[cfg(test)]
 mod tests {
@@ -227,9 +247,36 @@ mod tests {
         assert!(said(&arguments(&["sim://"])).starts_with("error: address 1: a sim:// URL"));
         let log = Arguments { log: vec!["http://a".into()], ..arguments(&["http://a:8000"]) };
         assert!(said(&log).starts_with("error: --log: value 1 is an address"));
-        for every in [0.0, -1.0, f64::NAN, 0.01, 1e300] {
-            let quick = Arguments { every, ..arguments(&["http://a:8000"]) };
-            assert!(said(&quick).starts_with("error: --every: "), "{every}");
+    }
+
+    #[test]
+    fn an_interval_is_a_tenth_of_a_second_or_more_and_a_day_at_most() {
+        let what = |every: f64| {
+            let asked = Arguments { every, ..arguments(&["http://a:8000"]) };
+            read(&asked).map(|sources| sources.every).map_err(|trouble| trouble.what().to_owned())
+        };
+        assert_eq!(what(0.1), Ok(Duration::from_millis(100)));
+        assert_eq!(what(86_400.0), Ok(LONGEST));
+        let refused = [
+            (0.0, "--every: 0 s is too short"),
+            (-1.0, "--every: -1 s is too short"),
+            (0.01, "--every: 0.01 s is too short"),
+            (86_401.0, "--every: 86401 s is too long"),
+            (1e19, "--every: 1.00e19 s is too long"),
+            (1e300, "--every: 1.00e300 s is too long"),
+            (f64::INFINITY, "--every: inf is no number of seconds"),
+            (f64::NAN, "--every: NaN is no number of seconds"),
+        ];
+        for (every, words) in refused {
+            assert_eq!(what(every), Err(words.to_owned()));
         }
+    }
+
+    #[test]
+    fn an_address_that_is_named_twice_is_one_server() {
+        let sources =
+            read(&arguments(&["http://a:8000", "http://b", "http://a:8000/metrics"])).unwrap();
+        let shown: Vec<_> = sources.metrics.iter().map(|page| page.shown.as_str()).collect();
+        assert_eq!(shown, ["http://a:8000/metrics", "http://b/metrics"]);
     }
 }

@@ -7,10 +7,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use tokometer_record::{Gpu, GpuSignal, Offset, Origin, Reading, Remark, RemarkKind, Signal};
+use tokometer_record::{Gpu, Offset, Origin, Reading, Remark, RemarkKind, Signal};
 use tokometer_telemetry::watch::Heard;
 
 use super::growth::{Growth, Window};
+use super::turns::{Step, Turns};
+pub(super) use super::view::{Seen, Tick, View, Whose};
 
 /// Everything that was heard, as far as it matters still.
 #[derive(Debug)]
@@ -30,8 +32,18 @@ pub(super) struct Watched {
     mark_at: Offset,
 }
 
-/// Where each server's counters stood, to tell later what they grew by.
-pub(super) type Marks = BTreeMap<String, Growth>;
+/// Where each server's counters stood, to tell later what came since.
+pub(super) type Marks = BTreeMap<String, Mark>;
+
+/// Where a server's counters stood.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Mark {
+    grown: Growth,
+    /// How many readings there had been.
+    readings: usize,
+    /// How often its page had been read, whatever stood there.
+    answers: usize,
+}
 
 /// A page of metrics that is read again and again.
 #[derive(Debug, Default)]
@@ -39,81 +51,17 @@ struct Source {
     last: Option<Reading>,
     /// Samples of a page whose server is not known, and when they were read.
     unknown: Option<(Offset, usize)>,
+    /// How many readings there were.
+    readings: usize,
+    /// How often its page was read, whatever stood there.
+    answers: usize,
+    /// Whether several servers answer in turn.
+    turns: Turns,
     grown: Growth,
     /// `grown` at the moments of the last readings, far enough back for the window.
     kept: VecDeque<(Offset, Growth)>,
     /// What stands in the way now.
     trouble: Option<Remark>,
-}
-
-/// What is known at a moment.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct View {
-    /// The moment.
-    pub(super) at: Offset,
-    /// Each page of metrics that is read.
-    pub(super) servers: Vec<Seen>,
-    /// Gauges: of running and waiting requests the sum over servers, of the KV cache the fullest server's.
-    pub(super) levels: BTreeMap<Signal, f64>,
-    /// Between the last two readings.
-    pub(super) step: Window,
-    /// Over the last ten seconds, or as long as there were readings.
-    pub(super) recent: Window,
-    /// Since the averages began.
-    pub(super) whole: Window,
-    /// How long ago that was.
-    pub(super) whole_for: Duration,
-    /// How it went, oldest first, a tick each interval.
-    pub(super) history: Vec<Tick>,
-    /// How many ticks there were, those forgotten included.
-    pub(super) ticked: usize,
-    /// How long a tick is.
-    pub(super) every: Duration,
-    /// The last that logs said.
-    pub(super) logs: Vec<LogSaid>,
-    /// The last that GPUs said.
-    pub(super) gpus: Vec<GpuSeen>,
-    /// The last remarks, newest first.
-    pub(super) remarks: Vec<Remark>,
-}
-
-/// A page of metrics at a moment.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Seen {
-    /// Its address.
-    pub(super) shown: String,
-    /// Whose page it is.
-    pub(super) whose: Whose,
-    /// How long ago it was read. `None` if never.
-    pub(super) age: Option<Duration>,
-    /// Whether that is too long ago for its figures to be of now.
-    pub(super) stale: bool,
-    /// What stands in the way, in words.
-    pub(super) trouble: Option<String>,
-}
-
-/// Whose page of metrics it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Whose {
-    /// It has not been read.
-    Unread,
-    /// A server's that is known.
-    Known(String),
-    /// Some other's, with so many samples.
-    Unknown(usize),
-}
-
-/// The figures that are drawn over time. `None` where nothing was heard.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Tick {
-    pub(super) running: Option<f64>,
-    pub(super) waiting: Option<f64>,
-    /// A share.
-    pub(super) kv_usage: Option<f64>,
-    /// Tokens per second.
-    pub(super) generation: Option<f64>,
-    /// Of the busiest GPU, a share.
-    pub(super) gpu: Option<f64>,
 }
 
 /// What a log said last.
@@ -160,16 +108,18 @@ impl Watched {
         self.every
     }
 
-    /// Takes in what was heard.
-    pub(super) fn hear(&mut self, heard: Heard) {
+    /// Takes in what was heard. What is to be said of it, where lines are all that is shown.
+    pub(super) fn hear(&mut self, heard: Heard) -> Option<Remark> {
         match heard {
             Heard::Reading(reading) => match reading.origin {
-                Origin::Metrics => self.metrics(reading),
+                Origin::Metrics => return self.metrics(reading),
                 Origin::Log => self.log(reading),
             },
             Heard::Scrape(scrape) => {
                 let source = self.source(&scrape.source);
+                source.answers += 1;
                 if source.last.is_none() {
+                    source.readings += 1;
                     source.unknown = Some((scrape.at, scrape.samples.len()));
                     source.trouble = None;
                 }
@@ -180,16 +130,26 @@ impl Watched {
                     self.gpus.insert(key, GpuSeen { at: reading.at, gpu });
                 }
             }
-            Heard::Remark(remark) => self.remark(remark),
+            Heard::Remark(remark) => return Some(self.remark(remark)),
         }
+        None
     }
 
-    fn metrics(&mut self, reading: Reading) {
+    fn metrics(&mut self, reading: Reading) -> Option<Remark> {
         let (at, source) = (reading.at, reading.source.clone());
-        if !self.source(&source).read(reading) {
-            let detail = "its counters went down: the server, or its metrics, began anew".into();
-            self.remark(Remark { at, source, kind: RemarkKind::Reset, detail });
-        }
+        let was_in_turn = self.source(&source).turns.are_taken();
+        let step = self.source(&source).read(reading);
+        let detail = match (was_in_turn, self.source(&source).turns.are_taken(), step) {
+            (false, true, _) => {
+                // It was no restart that was taken for one.
+                self.remarks
+                    .retain(|remark| (&remark.source, remark.kind) != (&source, RemarkKind::Reset));
+                IN_TURN
+            }
+            (false, false, Step::Down) => ANEW,
+            _ => return None,
+        };
+        Some(self.remark(Remark { at, source, kind: RemarkKind::Reset, detail: detail.into() }))
     }
 
     /// Only pages that were asked for have a place of their own; an address that was not is taken in as one more.
@@ -218,7 +178,7 @@ impl Watched {
         }
     }
 
-    fn remark(&mut self, remark: Remark) {
+    fn remark(&mut self, remark: Remark) -> Remark {
         if let Some(source) = self.sources.get_mut(&remark.source) {
             source.trouble = match remark.kind {
                 RemarkKind::Unreachable | RemarkKind::NoMetrics => Some(remark.clone()),
@@ -230,8 +190,9 @@ impl Watched {
         self.remarks.retain(|earlier| {
             (&earlier.source, &earlier.detail) != (&remark.source, &remark.detail)
         });
-        self.remarks.push_front(remark);
+        self.remarks.push_front(remark.clone());
         self.remarks.truncate(REMARKS);
+        remark
     }
 
     /// Puts the figures of this moment behind those of the moments before.
@@ -239,14 +200,13 @@ impl Watched {
         let view = self.view(now);
         let heard = view.servers.iter().any(|seen| !seen.stale);
         let level = |signal| view.levels.get(&signal).copied().filter(|_| heard);
-        let busy = |seen: &GpuSeen| seen.gpu.values.get(&GpuSignal::Utilization).copied();
-        let fresh = self.gpus.values().filter(|seen| now - seen.at <= self.patience());
+        let gpu = view.busiest_gpu();
         self.history.push_back(Tick {
             running: level(Signal::Running),
             waiting: level(Signal::Waiting),
             kv_usage: level(Signal::KvUsage),
             generation: view.generation(&view.step).filter(|_| heard),
-            gpu: fresh.filter_map(busy).reduce(f64::max),
+            gpu,
         });
         self.ticked += 1;
         while self.history.len() > ticks(self.every) {
@@ -254,31 +214,59 @@ impl Watched {
         }
     }
 
-    /// Begins the averages anew.
+    /// Begins the averages anew. Who answers is to be found out again, too.
     pub(super) fn reset(&mut self, now: Offset) {
+        for source in self.sources.values_mut().filter(|source| source.turns.are_taken()) {
+            source.turns = Turns::default();
+            source.kept.clear();
+        }
         self.mark = self.marks();
         self.mark_at = now;
     }
 
     /// Where the counters stand.
     pub(super) fn marks(&self) -> Marks {
-        self.sources.iter().map(|(shown, source)| (shown.clone(), source.grown.clone())).collect()
+        let mark = |source: &Source| Mark {
+            grown: source.grown.clone(),
+            readings: source.readings,
+            answers: source.answers,
+        };
+        self.sources.iter().map(|(shown, source)| (shown.clone(), mark(source))).collect()
     }
 
     /// What the counters grew by since then.
     pub(super) fn since(&self, marks: &Marks) -> Window {
         let none = Growth::default();
-        let grown = self
-            .sources
+        let before = |shown: &String| marks.get(shown).map_or(&none, |mark| &mark.grown);
+        self.window(self.sources.iter().map(|(shown, source)| source.grown.since(before(shown))))
+    }
+
+    /// Whether an answer is still to come, of a server that gives any.
+    pub(super) fn awaits(&self, marks: &Marks) -> bool {
+        let had = |shown: &String| marks.get(shown).map_or(0, |mark| mark.answers);
+        self.sources
             .iter()
-            .map(|(shown, source)| source.grown.since(marks.get(shown).unwrap_or(&none)));
-        window(grown)
+            .any(|(shown, source)| source.trouble.is_none() && source.answers == had(shown))
     }
 
     /// What is known now.
     pub(super) fn view(&self, now: Offset) -> View {
-        let servers: Vec<Seen> =
-            self.asked.iter().filter_map(|shown| self.seen(shown, now)).collect();
+        let patience = patience(self.every);
+        self.view_of(now, |_, source| source.age(now).is_none_or(|age| age > patience))
+    }
+
+    /// What was heard since then. All that was not read since is stale.
+    pub(super) fn view_since(&self, now: Offset, marks: &Marks) -> View {
+        let had = |shown: &str| marks.get(shown).map_or(0, |mark| mark.readings);
+        self.view_of(now, |shown, source| source.readings == had(shown))
+    }
+
+    fn view_of(&self, now: Offset, is_stale: impl Fn(&str, &Source) -> bool) -> View {
+        let seen = |shown: &String| {
+            let source = self.sources.get(shown)?;
+            Some(source.seen(shown, now, is_stale(shown, source)))
+        };
+        let servers: Vec<Seen> = self.asked.iter().filter_map(seen).collect();
         let fresh = |shown: &String| servers.iter().any(|seen| seen.shown == *shown && !seen.stale);
         // Where nobody answers any more, the last that was said stands, and is told to be old.
         let nobody = servers.iter().all(|seen| seen.stale);
@@ -292,8 +280,9 @@ impl Watched {
             at: now,
             servers,
             levels: levels(counted.iter().filter_map(|source| source.last.as_ref())),
-            step: window(counted.iter().map(|source| source.step())),
-            recent: window(counted.iter().map(|source| source.recent())),
+            in_turn: self.is_in_turn(),
+            step: self.window(counted.iter().map(|source| source.step())),
+            recent: self.window(counted.iter().map(|source| source.recent())),
             whole: self.since(&self.mark),
             whole_for: now - self.mark_at,
             history: self.history.iter().copied().collect(),
@@ -305,34 +294,27 @@ impl Watched {
         }
     }
 
-    fn seen(&self, shown: &str, now: Offset) -> Option<Seen> {
-        let source = self.sources.get(shown)?;
-        let (whose, at) = match (&source.last, source.unknown) {
-            (Some(reading), _) => (Whose::Known(reading.server.clone()), Some(reading.at)),
-            (None, Some((at, samples))) => (Whose::Unknown(samples), Some(at)),
-            (None, None) => (Whose::Unread, None),
-        };
-        let age = at.map(|at| now - at);
-        Some(Seen {
-            shown: shown.to_owned(),
-            whose,
-            age,
-            stale: age.is_none_or(|age| age > self.patience()),
-            trouble: source.trouble.as_ref().map(|remark| remark.detail.clone()),
-        })
+    /// What these grew by together. Nothing, where one of them is of several servers: a sum without it would be of fewer than asked.
+    fn window(&self, growths: impl Iterator<Item = Growth>) -> Window {
+        let mut window = Window::default();
+        if !self.is_in_turn() {
+            growths.for_each(|growth| window.add(&growth));
+        }
+        window
     }
 
-    /// After this long without a reading, the last one is no longer of now.
-    fn patience(&self) -> Duration {
-        (self.every * 3).max(PATIENCE)
+    fn is_in_turn(&self) -> bool {
+        self.sources.values().any(|source| source.turns.are_taken())
     }
 }
 
 impl Source {
-    /// Takes in a reading. Whether it goes on from the one before.
-    fn read(&mut self, reading: Reading) -> bool {
-        let goes_on = match self.last.as_ref().filter(|before| before.at < reading.at) {
-            Some(before) => self.grown.add_step(before, &reading),
+    /// Takes in a reading. What lies between it and the one before.
+    fn read(&mut self, reading: Reading) -> Step {
+        let before = self.last.as_ref().filter(|before| before.at < reading.at);
+        let step = before.map_or(Step::On, |before| self.turns.step(before, &reading));
+        let goes_on = match before {
+            Some(before) => step == Step::On && self.grown.add_step(before, &reading),
             None => true,
         };
         if !goes_on {
@@ -346,8 +328,32 @@ impl Source {
             self.kept.pop_front();
         }
         (self.trouble, self.unknown) = (None, None);
+        self.readings += 1;
+        self.answers += 1;
         self.last = Some(reading);
-        goes_on
+        step
+    }
+
+    /// How long ago its page was read.
+    fn age(&self, now: Offset) -> Option<Duration> {
+        let read = self.last.as_ref().map(|reading| reading.at);
+        read.or(self.unknown.map(|(at, _)| at)).map(|at| now - at)
+    }
+
+    fn seen(&self, shown: &str, now: Offset, stale: bool) -> Seen {
+        let whose = match (&self.last, self.unknown) {
+            (Some(reading), _) => Whose::Known(reading.server.clone()),
+            (None, Some((_, samples))) => Whose::Unknown(samples),
+            (None, None) => Whose::Unread,
+        };
+        Seen {
+            shown: shown.to_owned(),
+            whose,
+            age: self.age(now),
+            stale,
+            in_turn: self.turns.are_taken(),
+            trouble: self.trouble.as_ref().map(|remark| remark.detail.clone()),
+        }
     }
 
     fn recent(&self) -> Growth {
@@ -360,10 +366,9 @@ impl Source {
     }
 }
 
-fn window(growths: impl Iterator<Item = Growth>) -> Window {
-    let mut window = Window::default();
-    growths.for_each(|growth| window.add(&growth));
-    window
+/// After this long without a reading, the last one is no longer of now.
+pub(super) fn patience(every: Duration) -> Duration {
+    every.saturating_mul(3).max(PATIENCE)
 }
 
 /// The gauges of several servers as one: numbers of requests, tokens and throughputs added up, of the KV cache the fullest, of other
@@ -389,55 +394,6 @@ fn levels<'r>(readings: impl Iterator<Item = &'r Reading>) -> BTreeMap<Signal, f
         (signal, value)
     };
     told.into_iter().map(one).collect()
-}
-
-impl View {
-    /// How a figure went, as so many columns at most, oldest first, each over the same number of ticks, of which `one` makes
-    /// one figure. While that number stays, a column whose ticks are over does not change any more.
-    pub(super) fn columns(
-        &self,
-        columns: usize,
-        of: impl Fn(&Tick) -> Option<f64>,
-        one: impl Fn(&[f64]) -> f64,
-    ) -> Vec<Option<f64>> {
-        let width = self.history.len().div_ceil(columns.max(1)).max(1);
-        let first = self.ticked - self.history.len().min(self.ticked);
-        let mut columns_of: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
-        for (index, tick) in self.history.iter().enumerate() {
-            columns_of.entry((first + index) / width).or_default().extend(of(tick));
-        }
-        let drawn = columns_of.len().saturating_sub(columns);
-        let made = columns_of.into_values().skip(drawn);
-        made.map(|values| (!values.is_empty()).then(|| one(&values))).collect()
-    }
-
-    /// A gauge.
-    pub(super) fn level(&self, signal: Signal) -> Option<f64> {
-        self.levels.get(&signal).copied()
-    }
-
-    /// Tokens generated per second during a window, by the counter; where there is none, the server's own figure of now.
-    pub(super) fn generation(&self, window: &Window) -> Option<f64> {
-        let counted = window.per_second(Signal::GenerationTokens);
-        counted.or_else(|| self.own(window, Signal::GenerationTokens, Signal::GenerationThroughput))
-    }
-
-    /// Prompt tokens taken up per second during a window, cached ones included; where they are not counted, the server's own figure.
-    pub(super) fn prompt(&self, window: &Window) -> Option<f64> {
-        let counted = window.per_second(Signal::PromptTokens);
-        counted.or_else(|| self.own(window, Signal::PromptTokens, Signal::PromptThroughput))
-    }
-
-    /// Prompt tokens per second during a window that no cache had. `None` where cached ones are not told apart.
-    pub(super) fn computed(&self, window: &Window) -> Option<f64> {
-        let cached = window.per_second(Signal::CachedPromptTokens)?;
-        Some((window.per_second(Signal::PromptTokens)? - cached).max(0.0))
-    }
-
-    /// The server's own figure, where it has no counter from which the same follows.
-    pub(super) fn own(&self, window: &Window, counter: Signal, gauge: Signal) -> Option<f64> {
-        self.level(gauge).filter(|_| window.grown(counter).is_none())
-    }
 }
 
 /// How many ticks of that length the history holds.
@@ -473,6 +429,11 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How far lines of a log may lie apart and still tell of the same time: vLLM's are ten seconds apart, and two by two.
 const TOGETHER: Duration = Duration::from_secs(15);
+
+const ANEW: &str = "its counters went down: the server, or its metrics, began anew";
+
+const IN_TURN: &str =
+    "several servers answer here in turn: no rates can be told; watch each at its own address";
 
 /// How many remarks are remembered.
 const REMARKS: usize = 5;

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 use tokometer_record::{Reading, Signal, Timing};
 
+use super::turns::{goes_on, stand};
+
 /// By how much one server's counters grew.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Growth {
@@ -28,7 +30,7 @@ struct Observed {
 impl Growth {
     /// Adds what lies between two readings of the server. Whether it could: not where a counter went down.
     pub(super) fn add_step(&mut self, before: &Reading, after: &Reading) -> bool {
-        if began_anew(before, after) {
+        if !goes_on(&stand(before), &stand(after)) {
             return false;
         }
         self.seconds += (after.at - before.at).as_secs_f64();
@@ -38,7 +40,8 @@ impl Growth {
             }
         }
         for (timing, now) in &after.timings {
-            if let Some(earlier) = before.timings.get(timing) {
+            let earlier = before.timings.get(timing).filter(|_| now.sum.is_finite());
+            if let Some(earlier) = earlier {
                 let observed = self.timings.entry(*timing).or_default();
                 observed.sum += now.sum - earlier.sum;
                 observed.count += now.count - earlier.count;
@@ -69,21 +72,6 @@ impl Growth {
             timings: timings.collect(),
         }
     }
-}
-
-/// Whether any counter went down from one reading to the next, or is no number.
-fn began_anew(before: &Reading, after: &Reading) -> bool {
-    let counters = after.values.iter().filter(|(signal, _)| signal.is_counter());
-    let counters = counters.map(|(signal, now)| (before.values.get(signal), *now));
-    let timings =
-        after.timings.iter().map(|(timing, now)| (before.timings.get(timing), now.count, now.sum));
-    let grew = |earlier: f64, now: f64| now >= earlier && now.is_finite();
-    !(counters.into_iter().all(|(earlier, now)| earlier.is_none_or(|earlier| grew(*earlier, now)))
-        && timings.into_iter().all(|(earlier, count, sum)| {
-            earlier.is_none_or(|earlier| grew(earlier.count, count) && grew(earlier.sum, sum))
-        })
-        && zipped(&before.accepted_by_position, &after.accepted_by_position)
-            .all(|(earlier, now)| grew(earlier, now)))
 }
 
 /// Both lists side by side, the shorter one filled up with zeros.
@@ -138,9 +126,14 @@ impl Window {
         self.sum.accepted_by_position = positions.map(|(sum, more)| sum + more).collect();
     }
 
-    /// By how much a counter grew. `None` if no server tells it.
+    /// By how much a counter grew. `None` if no server tells it, or no time has passed.
     pub(super) fn grown(&self, signal: Signal) -> Option<f64> {
-        self.sum.counters.get(&signal).copied()
+        self.sum.counters.get(&signal).copied().filter(|_| self.seconds > 0.0)
+    }
+
+    /// Whether a server tells a counter.
+    pub(super) fn counts(&self, signal: Signal) -> bool {
+        self.sum.counters.contains_key(&signal)
     }
 
     /// How much a counter grew per second.
@@ -259,6 +252,27 @@ mod tests {
         assert!(growth.add_step(&with(0, 4.0, 8.0), &with(1, 5.0, 10.0)));
         assert!(!growth.add_step(&with(1, 5.0, 10.0), &with(2, 0.1, 1.0)));
         assert_eq!(window(&[growth]).mean(Timing::Ttft), Some(0.5));
+    }
+
+    #[test]
+    fn a_sum_that_rounding_makes_smaller_tells_no_reset() {
+        let histogram = |sum, count| Histogram { sum, count, buckets: Vec::new() };
+        let with = |seconds, sum, count| Reading {
+            timings: BTreeMap::from([(Timing::Ttft, histogram(sum, count))]),
+            ..reading(seconds, &[])
+        };
+        let mut growth = Growth::default();
+        assert!(growth.add_step(&with(0, 5.000_000_1, 10.0), &with(1, 5.0, 10.0)));
+        assert!(growth.add_step(&with(1, 5.0, 10.0), &with(2, 6.0, 12.0)));
+        assert!((window(&[growth]).mean(Timing::Ttft).unwrap() - 0.5).abs() < 1e-6);
+    }
+
+    #[test]
+    fn where_no_time_passed_nothing_is_told() {
+        let grown = growth(&[reading(0, &[(TOKENS, 1.0)]), reading(1, &[(TOKENS, 5.0)])]);
+        let nothing = window(&[grown.since(&grown)]);
+        assert_eq!((nothing.grown(TOKENS), nothing.per_second(TOKENS)), (None, None));
+        assert!(nothing.counts(TOKENS));
     }
 
     #[test]

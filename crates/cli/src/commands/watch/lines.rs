@@ -1,12 +1,14 @@
 //! Figures as data on stdout: a header, and a line for each interval.
 //!
-//! A line's rates and means are over the time since the line before, so that lines add up to the whole; what is not known is `-`.
+//! A line tells what was read since the line before, and its rates and means are over the time between those readings; what is not
+//! known, or was not read again, is `-`.
 //! Columns are parted by blanks and hold none.
 
 use std::io::{self, Write};
 
-use tokometer_record::{GpuSignal, Signal, Timing};
+use tokometer_record::{Signal, Timing};
 
+use super::amounts::rounded;
 use super::figures::{View, Whose};
 use super::growth::Window;
 
@@ -18,7 +20,7 @@ pub(super) fn header() -> String {
 /// The line of that moment, for what the counters grew by since the line before.
 pub(super) fn line(time: &str, view: &View, since: &Window) -> String {
     // What was last read of servers that have fallen silent is not of now.
-    let silent = view.servers.iter().all(|seen| seen.stale);
+    let silent = view.is_old();
     let figure = |column: &Column| match column.of {
         Of::Time => time.to_owned(),
         Of::Answering => {
@@ -26,8 +28,9 @@ pub(super) fn line(time: &str, view: &View, since: &Window) -> String {
                 view.servers.iter().filter(|seen| !seen.stale && seen.whose != Whose::Unread);
             answering.count().to_string()
         }
+        Of::Beside(figure) => shown(figure(view), column.digits),
         Of::Now(figure) => shown(figure(view).filter(|_| !silent), column.digits),
-        Of::Since(figure) => shown(figure(view, since), column.digits),
+        Of::Since(figure) => shown(figure(view, since).filter(|_| !silent), column.digits),
     };
     joined(COLUMNS.iter().map(figure))
 }
@@ -45,7 +48,7 @@ pub(super) fn hand_out(out: &mut dyn Write, line: &str) -> io::Result<bool> {
 }
 
 fn shown(value: Option<f64>, digits: usize) -> String {
-    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"))
+    value.map_or_else(|| "-".to_owned(), |value| rounded(value, digits))
 }
 
 fn joined(cells: impl Iterator<Item = String>) -> String {
@@ -69,7 +72,9 @@ enum Of {
     Time,
     /// How many of the servers answer.
     Answering,
-    /// Something of now.
+    /// Something that is not the servers'.
+    Beside(fn(&View) -> Option<f64>),
+    /// Something of the servers now.
     Now(fn(&View) -> Option<f64>),
     /// Something of the time since the line before.
     Since(fn(&View, &Window) -> Option<f64>),
@@ -85,11 +90,6 @@ const fn since(
     figure: fn(&View, &Window) -> Option<f64>,
 ) -> Column {
     Column { name, digits, of: Of::Since(figure) }
-}
-
-fn busiest_gpu(view: &View) -> Option<f64> {
-    let busy = view.gpus.iter().filter_map(|seen| seen.gpu.values.get(&GpuSignal::Utilization));
-    busy.copied().reduce(f64::max)
 }
 
 /// Units stand in the names: `%` for shares of a hundred, `ms`, `tok/s`.
@@ -110,7 +110,11 @@ const COLUMNS: &[Column] = &[
     since("queue_ms", 1, |_, since| milliseconds(since, Timing::Queue)),
     since("prefill_ms", 1, |_, since| milliseconds(since, Timing::Prefill)),
     since("decode_ms", 1, |_, since| milliseconds(since, Timing::Decode)),
-    now("gpu_%", 1, |view| busiest_gpu(view).map(|share| share * 100.0)),
+    Column {
+        name: "gpu_%",
+        digits: 1,
+        of: Of::Beside(|view| view.busiest_gpu().map(|share| share * 100.0)),
+    },
 ];
 
 fn milliseconds(window: &Window, timing: Timing) -> Option<f64> {
@@ -119,7 +123,8 @@ fn milliseconds(window: &Window, timing: Timing) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::figures::testing::{at, busy};
+    use super::super::figures::Watched;
+    use super::super::figures::testing::{A, at, busy, page};
     use super::*;
 
     #[test]
@@ -149,6 +154,32 @@ mod tests {
         let line = line("t", &view, &Window::default());
         let words: Vec<_> = line.split_whitespace().take(5).collect();
         assert_eq!(words, ["t", "0", "-", "-", "-"]);
+    }
+
+    #[test]
+    fn what_was_not_read_again_since_the_line_before_is_not_told_anew() {
+        let mut watched = busy();
+        let marks = watched.marks();
+        assert!(watched.awaits(&marks));
+        let told = |watched: &Watched, millis| {
+            let line = line("t", &watched.view_since(at(millis), &marks), &watched.since(&marks));
+            line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let mut nothing = vec!["-"; COLUMNS.len()];
+        (nothing[0], nothing[1], nothing[COLUMNS.len() - 1]) = ("t", "0", "98.0");
+        assert_eq!(told(&watched, 100_900), nothing);
+        watched.hear(page(A, 102_000, &[(Signal::Running, 5.0), (Signal::Preemptions, 4.0)]));
+        assert!(!watched.awaits(&marks));
+        assert_eq!(told(&watched, 102_001)[..3], ["t", "1", "5"]);
+        assert_eq!(told(&watched, 102_001)[7], "0");
+    }
+
+    #[test]
+    fn figures_of_no_sense_stay_short() {
+        let mut watched = Watched::new(vec![A.to_owned()], std::time::Duration::from_secs(1));
+        watched.hear(page(A, 0, &[(Signal::Running, 1e300)]));
+        let view = watched.view(at(0));
+        assert!(line("t", &view, &view.whole).contains(" 1.00e300 "));
     }
 
     #[test]

@@ -105,7 +105,9 @@ impl Shown {
     }
 
     fn hear(&mut self, watch: &Watch, now: Offset) {
-        watch.heard().into_iter().for_each(|heard| self.watched.hear(heard));
+        for heard in watch.heard() {
+            self.watched.hear(heard);
+        }
         self.pass(now);
     }
 

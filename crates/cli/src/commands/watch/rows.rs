@@ -5,7 +5,7 @@
 use tokometer_record::{GpuSignal, Signal, Timing};
 
 use super::advice::{self, Advice, Tone};
-use super::amounts::{cut, gibibytes, number, seconds, share, span};
+use super::amounts::{cut, gibibytes, number, rounded, seconds, share, span};
 use super::figures::{GpuSeen, LogSaid, Seen, Tick, View, Whose};
 
 /// A row of the panel.
@@ -86,7 +86,19 @@ pub(super) fn rows(view: &View, width: usize) -> Vec<Row> {
     rows.extend(view.gpus.iter().flat_map(|seen| gpu(seen, view, measures)));
     rows.extend(view.logs.iter().flat_map(|said| log(said, view, measures)));
     rows.extend(remarks(view));
+    if view.is_old() {
+        // What to make of figures is of no use where they are not of now.
+        rows.iter_mut().for_each(Row::without_advice);
+    }
     rows
+}
+
+impl Row {
+    fn without_advice(&mut self) {
+        if let Shows::Figure { advice, .. } = &mut self.shows {
+            *advice = None;
+        }
+    }
 }
 
 /// The rows, without those for which there is no room in that many lines.
@@ -134,6 +146,9 @@ fn state(seen: &Seen, nobody: bool) -> (String, Tone) {
         }
         (Whose::Unknown(samples), false) => {
             (format!("{samples} samples, of no server that is known"), Tone::Look)
+        }
+        (Whose::Known(_), false) if seen.in_turn => {
+            (format!("read {age} ago: several servers answer here in turn"), Tone::Look)
         }
         (Whose::Known(_), false) => (format!("read {age} ago"), Tone::Plain),
     }
@@ -187,6 +202,10 @@ fn lately(view: &View, measures: Measures) -> Vec<Row> {
     };
     let (last, all) = (number(recent.seconds.round()), span(view.whole_for));
     let head = match measures.is_wide() {
+        true if view.in_turn => {
+            "No rates and means: several servers answer in turn at one address; watch each at its own".to_owned()
+        }
+        false if view.in_turn => "No rates: several servers answer in turn".to_owned(),
         _ if recent.seconds <= 0.0 => "Rates and means need two readings".to_owned(),
         true => format!(
             "Over the last {last} s, in brackets over the {all} since the watch began or r was pressed"
@@ -370,10 +389,11 @@ fn gpu(seen: &GpuSeen, view: &View, measures: Measures) -> Vec<Row> {
         Some(total) => format!("{} of {} GiB", gibibytes(used), gibibytes(total)),
         None => format!("{} GiB", gibibytes(used)),
     }));
-    words.extend(value(GpuSignal::Power).map(|watts| format!("{watts:.0} W")));
-    words.extend(value(GpuSignal::Temperature).map(|degrees| format!("{degrees:.0} °C")));
+    words.extend(value(GpuSignal::Power).map(|watts| format!("{} W", rounded(watts, 0))));
+    words
+        .extend(value(GpuSignal::Temperature).map(|degrees| format!("{} °C", rounded(degrees, 0))));
     let error = value(GpuSignal::Xid).filter(|code| *code != 0.0);
-    words.extend(error.map(|code| format!("XID {code:.0}: it reported an error")));
+    words.extend(error.map(|code| format!("XID {}: it reported an error", rounded(code, 0))));
     words.extend((!seen.gpu.name.is_empty()).then(|| seen.gpu.name.clone()));
     let tone = if error.is_some() { Tone::Bad } else { Tone::Plain };
     flowing(5, &format!("GPU {}", seen.gpu.id), &words, measures, tone)

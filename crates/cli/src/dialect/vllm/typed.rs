@@ -43,9 +43,11 @@ pub(crate) fn plain(words: Vec<OsString>, program: &Command) -> Result<Typed, Tr
     if let Some(file) = file {
         for entry in config_file::read(&file, command, &names)? {
             let flag = entry.flag();
-            if !typed.iter().any(|word| names_flag(word, &flag)) {
-                places.insert(flag, entry.place.clone());
+            // What is typed counts instead, and not beside it, also of a flag that may be repeated.
+            if typed.iter().any(|word| names_flag(word, &flag)) {
+                continue;
             }
+            places.insert(flag, entry.place.clone());
             head.extend(entry.words.into_iter().map(OsString::from));
         }
     }

@@ -45,7 +45,17 @@ async fn a_stall_beyond_the_limit_is_told_with_its_flag() {
     let limits = Timeouts { between_chunks: between, ..Timeouts::default() };
     let stalled = "fault=stall_between&fault_ms=5000&fault_rate=0.1";
     let log = observe(&with_fault(stalled).timeouts(limits)).await;
-    assert!(only(&log, "client_timeouts").next.contains("--read-timeout"));
+    let found = only(&log, "client_timeouts");
+    assert!(found.what.contains("fell silent and were given up"), "{}", found.what);
+    assert!(found.next.contains("a stall, and not load; raise --read-timeout"), "{}", found.next);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quota_that_is_used_up_is_told_with_its_moment() {
+    let log = observe(&with_fault("fault=status_429&fault_from_ms=15000")).await;
+    let found = only(&log, "server_refuses");
+    assert!(found.what.contains("nothing succeeded that started after that"), "{}", found.what);
+    assert!(!found.next.contains("--max-num-queued-reqs"), "{}", found.next);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,6 @@
-//! What bends latencies, or makes them look better than they are: stalls, noise, modes, want of warmth, caches, speculation.
+//! What bends latencies, or makes them look better than they are: stalls, noise, modes, shifts, want of warmth, caches, speculation.
+
+use tokometer_workload::arrivals::{Ramp, Shape};
 
 use super::*;
 
@@ -26,7 +28,52 @@ async fn long_prompts_in_small_pieces_stall_nobody() {
 async fn stalls_of_the_server_s_own_are_not_put_down_to_prompts() {
     // Everybody stands still for 300 ms in the middle of an output, and nobody's prompt is to blame.
     let query = "ttft_ms=100&itl_ms=20&fault=stall_between&fault_ms=300&fault_after=30";
+    assert_found(&case(query, open(4.0, 600)).outputs(&[60]), &["stream_stalls"]).await;
+    // For 80 ms: no more than a full step takes.
+    let query = "ttft_ms=100&itl_ms=20&fault=stall_between&fault_ms=80&fault_after=30";
     assert_found(&case(query, open(4.0, 600)).outputs(&[60]), &[]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_long_gap_in_every_fifth_stream_is_no_second_mode_of_the_time_per_token() {
+    let query = "base_us=9000&max_num_seqs=64&fault=stall_between&fault_rate=0.2&fault_ms=1500&fault_after=20";
+    let few = case(query, closed(4, 60)).outputs(&[40]);
+    assert_found(&few, &["stream_stalls", "too_few_requests"]).await;
+    assert_found(&Case { load: closed(4, 600), ..few }, &["stream_stalls"]).await;
+}
+
+/// A server that takes 800 ms longer from a moment on, or until then.
+fn changing(when: &str) -> String {
+    format!("ttft_ms=60&itl_ms=10&fault=ttft_step&fault_ms=800&{when}")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_becomes_slower_in_mid_run_is_told_with_the_moment() {
+    let query = changing("fault_from_ms=6000");
+    let few = case(&query, closed(4, 140));
+    let log = assert_found(&few, &["latency_shift", "too_few_requests"]).await;
+    let summary = summarize(&log);
+    let moment = summary.findings[0].evidence[0].at.unwrap();
+    assert!((6.0..6.5).contains(&moment.as_secs_f64()), "{moment:?}");
+    assert_found(&case(&query, closed(4, 600)), &["latency_shift"]).await;
+    let query = changing("fault_from_ms=40000");
+    assert_found(&case(&query, open(8.0, 600)), &["latency_shift"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_recovers_in_mid_run_is_told_too() {
+    assert_found(&case(&changing("fault_until_ms=40000"), closed(4, 600)), &["latency_shift"])
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn load_that_rises_is_no_server_that_becomes_slower() {
+    // Sixteen places on the server, and requests that come faster and faster: from some moment on they wait.
+    let query = "base_us=20000&per_prefill_token_us=10&max_num_seqs=16";
+    let ramp = Ramp { shape: Shape::Linear, from: 10.0, to: 60.0, burstiness: 1.0 };
+    let ramp = Load { arrivals: Arrivals::Ramp(ramp), ..open(10.0, 600) };
+    let log = observe(&case(query, ramp).unscraped()).await;
+    assert!(!found(&log).contains(&"latency_shift"), "{:#?}", summarize(&log).findings);
 }
 
 #[tokio::test(start_paused = true)]
@@ -93,6 +140,16 @@ async fn latencies_that_vary_a_little_are_not_noisy() {
     assert_found(&case(query, closed(4, 600)), &[]).await;
     let query = "base_us=20000&noise=0.3&max_num_seqs=64";
     assert_found(&case(query, closed(1, 600)).outputs(&[40]), &[]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_few_requests_far_from_the_others_are_a_second_mode() {
+    let query = "ttft_ms=50&itl_ms=5&fault=stall_first&fault_rate=0.2&fault_ms=1500";
+    assert_found(&case(query, closed(4, 60)), &["bimodal_latencies", "too_few_requests"]).await;
+    assert_found(&case(query, closed(4, 24)), &["bimodal_latencies", "too_few_requests"]).await;
+    let engine = "base_us=9000&max_num_seqs=64&fault=stall_first&fault_rate=0.2&fault_ms=1500";
+    let log = observe(&case(engine, closed(4, 60))).await;
+    assert!(found(&log).contains(&"bimodal_latencies"), "{:#?}", summarize(&log).findings);
 }
 
 #[tokio::test(start_paused = true)]

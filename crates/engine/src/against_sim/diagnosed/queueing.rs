@@ -69,8 +69,8 @@ async fn steps_full_of_prompts_are_told_and_larger_ones_are_none() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_queue_whose_cause_stays_open_is_told_as_that() {
-    // As many run at any time, and steps are full: places or tokens, from outside.
+async fn prompts_of_one_length_that_are_cut_by_full_steps_tell_of_the_budget() {
+    // As many run at any time: only that a prompt takes two steps tells that steps are full.
     let budget = |tokens: usize| {
         let query = format!(
             "base_us=20000&per_prefill_token_us=1&max_num_seqs=256&max_num_batched_tokens={tokens}"
@@ -78,8 +78,67 @@ async fn a_queue_whose_cause_stays_open_is_told_as_that() {
         case(&query, closed(100, 1500)).prompts(&[800])
     };
     let log = observe(&budget(1024)).await;
-    assert_eq!(found(&log), ["queueing"], "{:#?}", summarize(&log).findings);
+    assert_eq!(found(&log), ["queueing_by_token_budget"], "{:#?}", summarize(&log).findings);
     nothing(&observe(&budget(16384)).await);
+}
+
+/// An H100 with the simulator's own engine, in which a step takes the longer the more tokens it has.
+fn h100(query: &str, load: Load) -> Case {
+    case(&format!("preset=h100-llama-3.1-8b&{query}"), load).outputs(&[8])
+}
+
+/// The one rule that tells of a queue.
+fn queue(log: &PointLog) -> Vec<&'static str> {
+    found(log).into_iter().filter(|rule| rule.starts_with("queueing")).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn long_prompts_that_wait_for_tokens_of_a_step_do_not_wait_for_places() {
+    for (query, load, prompt) in [
+        ("max_num_batched_tokens=256", closed(16, 320), 2_000),
+        ("max_num_batched_tokens=512", closed(16, 320), 1_000),
+        ("max_num_batched_tokens=8192", closed(16, 160), 8_000),
+        ("max_num_batched_tokens=2048", open(12.0, 240), 4_000),
+    ] {
+        let log = observe(&h100(query, load).prompts(&[prompt])).await;
+        let findings = summarize(&log).findings;
+        assert_eq!(queue(&log), ["queueing_by_token_budget"], "{query}: {findings:#?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn few_places_for_long_prompts_are_no_budget() {
+    for (places, prompt, outputs) in
+        [(4, 1_000, &[8][..]), (2, 8_000, &[8]), (1, 2_000, &[8]), (8, 1_000, &[5, 8, 13])]
+    {
+        let query = format!("max_num_seqs={places}&max_num_batched_tokens=16384");
+        let log = observe(&h100(&query, closed(16, 320)).prompts(&[prompt]).outputs(outputs)).await;
+        let findings = summarize(&log).findings;
+        assert!(!queue(&log).contains(&"queueing_by_token_budget"), "{query}: {findings:#?}");
+        assert!(!queue(&log).contains(&"queueing_by_kv_space"), "{query}: {findings:#?}");
+        assert_eq!(queue(&log).len(), 1, "{query}: {findings:#?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cache_that_has_no_room_for_the_next_prompt_is_full_at_less_than_nine_tenths() {
+    // 300 blocks hold four prompts and a piece of a fifth: 84 % at most are ever in use.
+    let log = observe(&h100("num_gpu_blocks=300", closed(16, 320)).prompts(&[1_000])).await;
+    assert_eq!(queue(&log), ["queueing_by_kv_space"], "{:#?}", summarize(&log).findings);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_of_somebody_else_is_told_as_theirs() {
+    // All that the server tells is of sixteen users, and this client is but two of them.
+    let case = h100("max_num_seqs=3", closed(16, 480)).prompts(&[1_000]);
+    let mut log = observe(&case).await;
+    log.records.retain(|record| record.index % 8 == 0);
+    log.point.concurrency = Some(2);
+    log.point.requests = log.records.len() as u64;
+    let findings = summarize(&log).findings;
+    assert_eq!(findings[0].rule, "server_disagrees", "{findings:#?}");
+    let told = findings.iter().find(|finding| finding.rule.starts_with("queueing")).unwrap();
+    assert!(told.next.starts_with("This queue is not this client's alone"), "{}", told.next);
 }
 
 #[tokio::test(start_paused = true)]

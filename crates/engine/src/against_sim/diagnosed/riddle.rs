@@ -65,7 +65,12 @@ async fn a_client_that_gives_up_before_its_answer_is_complete() {
     // Nobody waits at the server, but three of four answers take four seconds.
     let total = Timeouts { total: Some(Duration::from_secs(3)), ..Timeouts::default() };
     let case = riddle(ROOMY, users()).outputs(&[20, 40, 40, 40]).timeouts(total);
-    assert_solved(&observe(&case).await, "client_timeouts", "at its own limit of 3 s");
+    let log = observe(&case).await;
+    assert_solved(&log, "client_timeouts", "at its own limit of 3 s");
+    // All of them start at once.
+    let told = summarize(&log).findings[0].evidence.clone();
+    let fact = "the first started with 200 requests in flight";
+    assert!(told.iter().any(|evidence| evidence.fact == fact), "{told:#?}");
 }
 
 #[tokio::test(start_paused = true)]

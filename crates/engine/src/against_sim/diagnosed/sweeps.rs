@@ -41,6 +41,26 @@ async fn one_load_says_nothing_of_others() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn rates_beyond_what_is_carried_tell_how_much_that_is() {
+    // Four at a time, 400 ms each: ten a second.
+    let query = "base_us=20000&max_num_seqs=4";
+    let rates = |rates: &[f64]| -> Vec<Case> {
+        rates.iter().map(|&rate| case(query, open(rate, 480)).prompts(&[10])).collect()
+    };
+    let both = ["queueing_by_max_num_seqs", "knee"];
+    let logs = assert_sweep(&rates(&[2.0, 5.0, 20.0, 40.0]), &both).await;
+    let findings = diagnosis::of_run(&logs.iter().map(summarize).collect::<Vec<_>>());
+    let knee = findings.iter().find(|finding| finding.rule == "knee").unwrap();
+    assert_eq!(knee.points, [2, 3]);
+    assert!(knee.what.starts_with("From 20 requests per second on"), "{}", knee.what);
+    let carried = knee.next.strip_prefix("Stay below ").and_then(|rest| rest.split(' ').next());
+    let carried: f64 = carried.unwrap().parse().unwrap();
+    assert!((9.5..=10.1).contains(&carried), "{}", knee.next);
+    let beyond = ["queueing_by_max_num_seqs", "past_knee"];
+    assert_sweep(&rates(&[20.0, 40.0]), &beyond).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_sweep_that_queues_beyond_its_places_has_its_knee_there_and_its_cause_beside_it() {
     let query = "base_us=20000&max_num_seqs=16";
     let logs = assert_sweep(
@@ -54,6 +74,6 @@ async fn a_sweep_that_queues_beyond_its_places_has_its_knee_there_and_its_cause_
     assert_eq!([&queueing.points, &knee.points], [&[3, 4]; 2]);
     assert_eq!(
         knee.what,
-        "Throughput stops growing at about 16 requests in flight (between 16 and 16), at about 800 output tok/s."
+        "Throughput stops growing at about 16 requests in flight, at about 800 output tok/s."
     );
 }

@@ -24,8 +24,8 @@ pub(super) struct Queue {
     pub(super) running_mean: f64,
     /// The most.
     pub(super) running_max: f64,
-    /// The share of those readings in which as many ran as ever did, or nearly.
-    pub(super) at_most: f64,
+    /// The share of those readings in which exactly as many ran as ever did. `None` where only means are kept.
+    pub(super) at_most: Option<f64>,
     /// The KV cache in use over those readings.
     pub(super) kv: Option<f64>,
     /// The most of it that was in use at any time.
@@ -39,6 +39,12 @@ impl Queue {
     /// step is read.
     pub(super) fn is_nearly_out_of_room(&self) -> bool {
         self.kv_max >= Some(FULL) && self.kv >= Some(NEARLY_FULL)
+    }
+
+    /// Whether as many ran all the time as ever did, but for the places of those that ended in the step that was read, so many of
+    /// which were not yet taken again.
+    pub(super) fn is_at_most(&self, ending: f64) -> bool {
+        self.running_mean + ending >= NEARLY * self.running_max
     }
 
     /// Whether as many ran all the time as ever did.
@@ -79,7 +85,7 @@ pub(super) fn by_moments(facts: &Facts<'_>) -> Option<Queue> {
         waiting_max_at: at(longest),
         running_mean: mean(|moment| moment.running).unwrap_or(0.0),
         running_max,
-        at_most: share(&|moment| moment.running >= Some(nearly(running_max))),
+        at_most: Some(share(&|moment| moment.running >= Some(running_max))),
         kv: mean(|moment| moment.kv_usage),
         kv_max: moments.iter().filter_map(|moment| moment.kv_usage).reduce(f64::max),
         kv_full: share(&|moment| moment.kv_usage >= Some(FULL)),
@@ -102,16 +108,11 @@ pub(super) fn by_log(facts: &Facts<'_>) -> Option<Queue> {
         waiting_max_at: waiting.max_at,
         running_mean: running.mean,
         running_max: running.max,
-        at_most: all_or_nothing(running.mean >= nearly(running.max)),
+        at_most: None,
         kv,
         kv_max: cache.map(|level| level.max),
         kv_full: all_or_nothing(kv >= Some(FULL)),
     })
-}
-
-/// A count that is no different from this one: requests that end together leave places empty for a moment.
-fn nearly(most: f64) -> f64 {
-    (NEARLY * most).min(most - 1.0).max(0.0)
 }
 
 /// From here on vLLM's cache is as good as full: it admits a request only if its whole prompt has room, and a prompt takes some per cent.
@@ -120,7 +121,7 @@ const FULL: f64 = 0.9;
 /// A cache that is this full on average and full at times is what is waited for, if nothing else shows.
 const NEARLY_FULL: f64 = 0.7;
 
-/// As many as ever run, give or take those that ended in the step that was read.
+/// As many as ever run, give or take what a reading misses.
 pub(super) const NEARLY: f64 = 0.95;
 
 /// Not even those that end in a step are missing: no other limit keeps requests to one number.

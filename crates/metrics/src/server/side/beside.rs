@@ -20,13 +20,15 @@ use super::{Beside, Counted};
 use crate::Run;
 use crate::catalog::{E2E, ICL, ITL, Metric, Of, TTFT, generates};
 
-/// How many observations both made, and their means where that is alike.
+/// How many observations both made, and their means where that is alike for each of them. Nothing of a log without an end:
+/// what was in flight when the program was killed left no record, and the server had counted it.
 pub(super) fn compare(
     run: &Run<'_>,
     growth: &Growth,
     servers: &[String],
 ) -> (Vec<Counted>, Vec<Beside>) {
-    let Some(between) = growth.between.filter(|_| growth.resets.is_empty()) else {
+    let whole = growth.resets.is_empty() && run.client.is_some();
+    let Some(between) = growth.between.filter(|_| whole) else {
         return (Vec::new(), Vec::new());
     };
     let (mut counted, mut beside) = (Vec::new(), Vec::new());
@@ -45,6 +47,10 @@ pub(super) fn compare(
         if timing != Timing::Itl {
             counted.push(count);
         }
+    }
+    // Where one count differs, the server saw other requests, and an equal count of another kind is chance.
+    if !counted.iter().all(Counted::agrees) {
+        beside.clear();
     }
     (counted, beside)
 }

@@ -58,7 +58,7 @@ pub(super) fn speculation(
 ) -> Option<Speculated> {
     let counted =
         growth.of_signal(Signal::DraftTokens).zip(growth.of_signal(Signal::AcceptedTokens));
-    let Some((drafted, accepted)) = counted else { return reckoned(gauged, load) };
+    let Some((drafted, accepted)) = counted else { return reckoned(gauged, gauged, load) };
     if drafted <= 0.0 {
         return None;
     }
@@ -79,9 +79,14 @@ pub(super) fn speculation(
     })
 }
 
-/// Speculative decoding as the server reckons it in gauges, or in lines of its log.
-pub(super) fn reckoned(gauged: &[Gauged], load: Load) -> Option<Speculated> {
-    let mean = |signal| weighted(gauged, load, (signal, 0.0), &WEIGHTS[1..]);
+/// Speculative decoding as the server reckons it in gauges, or in lines of its log: throughputs by those that are of the load
+/// alone.
+pub(super) fn reckoned(
+    gauged: &[Gauged],
+    of_the_load: &[Gauged],
+    load: Load,
+) -> Option<Speculated> {
+    let mean = |signal| weighted(of_the_load, load, (signal, 0.0), &WEIGHTS[1..]);
     Some(Speculated {
         acceptance_length: length(gauged, load)?,
         acceptance_rate: weighted(gauged, load, (Signal::AcceptanceRate, 0.0), &WEIGHTS),

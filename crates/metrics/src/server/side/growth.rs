@@ -179,7 +179,7 @@ mod tests {
     }
 
     fn growth(readings: &[Reading], load: Load) -> Growth {
-        Growth::of(&Source::all(readings, Origin::Metrics), load)
+        Growth::of(&Source::all(readings, &[], Origin::Metrics), load)
     }
 
     fn tokens(counts: &[(u64, f64)]) -> Vec<Reading> {
@@ -272,7 +272,7 @@ mod tests {
                 .zip(counts)
                 .map(|(i, &count)| reading(i * 500, "a", &[(TOKENS, count)]))
                 .collect();
-            in_turn(&Source::all(&readings, Origin::Metrics)[0])
+            in_turn(&Source::all(&readings, &[], Origin::Metrics)[0])
         };
         assert!(of(&[1_000.0, 300.0, 1_020.0, 320.0, 1_040.0]));
         assert!(!of(&[1_000.0, 1_010.0, 20.0, 60.0, 110.0, 0.0, 40.0, 80.0]));

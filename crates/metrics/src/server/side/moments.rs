@@ -133,7 +133,7 @@ mod tests {
     use crate::server::side::testing::reading;
 
     fn over(readings: &[Reading]) -> Vec<Moment> {
-        let sources = Source::all(readings, Origin::Metrics);
+        let sources = Source::all(readings, &[], Origin::Metrics);
         let hearings = Hearing::all(&sources);
         let gauged = Gauged::all(&sources, &hearings);
         moments(&sources, &hearings, &gauged, &vec![true; sources.len()], Offset::ZERO)

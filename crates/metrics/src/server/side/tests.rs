@@ -200,6 +200,90 @@ fn what_gaps_are_compared_with_is_the_server_s_own_definition() {
 }
 
 #[test]
+fn one_count_that_differs_leaves_nothing_to_compare() {
+    let side = heard(
+        load(),
+        [
+            observed(900, &[(Timing::Ttft, 0.0, 0.0), (Timing::E2e, 0.0, 0.0)]),
+            observed(4_100, &[(Timing::Ttft, 30.0, 3.0), (Timing::E2e, 11.0, 3.0)]),
+        ],
+    );
+    let agree: Vec<_> = side.counted.iter().map(|counted| counted.agrees()).collect();
+    assert_eq!((agree, side.beside.len()), (vec![false, true], 0));
+}
+
+#[test]
+fn a_killed_run_is_reckoned_until_its_last_reading_and_accuses_nobody() {
+    // Killed at 4.5 s, when the server was at work for three more requests.
+    let mut log = load();
+    log.end = None;
+    let of = |at, tokens, seen: f64| {
+        let mut reading = observed(at, &[(Timing::Ttft, seen, seen)]);
+        reading.values =
+            BTreeMap::from([(Signal::GenerationTokens, tokens), (Signal::PromptTokens, 0.0)]);
+        reading
+    };
+    let side = heard(log, [of(900, 0.0, 0.0), of(4_500, 70.0, 13.0)]);
+    assert_eq!(side.throughput.map(|through| through.generation), Some(20.0));
+    assert_eq!((side.counted.len(), side.beside.len()), (0, 0));
+}
+
+/// Readings of a server that makes so many tokens a second from 500 ms before the load to its end.
+fn served(source: &str, tokens: f64, running: f64) -> Vec<Reading> {
+    let at = |read: u64| {
+        let i = read.min(7);
+        let made = [
+            (Signal::GenerationTokens, tokens * i as f64 / 2.0),
+            (Signal::PromptTokens, tokens * i as f64),
+            (Signal::Running, running),
+        ];
+        let mut reading = reading(500 + read * 500, source, &made);
+        let seen = Histogram { sum: i as f64 * tokens, count: i as f64, buckets: Vec::new() };
+        reading.timings.insert(Timing::Queue, seen);
+        reading
+    };
+    (0..9).map(at).collect()
+}
+
+#[test]
+fn of_several_servers_each_is_told_and_one_under_two_names_counts_once() {
+    let busy = served("a", 300.0, 9.0);
+    let idle = served("b", 0.0, 0.0);
+    let again = served("a.local", 300.0, 9.0);
+    let side = heard(load(), [busy.clone(), idle, again.clone()].concat());
+    assert_eq!(side.same, [("a.local".to_owned(), "a".to_owned())]);
+    assert_eq!(side.sources.keys().collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(side.level(Signal::Running).unwrap().max, 9.0);
+    let each: Vec<_> = side
+        .each
+        .iter()
+        .map(|e| (e.source.as_str(), e.running.unwrap().mean, e.generation, e.share))
+        .collect();
+    let expected = [("a", 9.0, Some(300.0), Some(1.0)), ("b", 0.0, Some(0.0), Some(0.0))];
+    assert_eq!(each, expected);
+    let alone = heard(load(), [busy, again].concat());
+    assert_eq!((alone.each.len(), alone.growth(Signal::GenerationTokens)), (0, Some(900.0)));
+}
+
+#[test]
+fn lines_of_a_log_that_reach_back_before_the_load_tell_no_throughput_of_it() {
+    let line = |at, speed, running| {
+        let values = [(Signal::GenerationThroughput, speed), (Signal::Running, running)];
+        let mut line = reading(at, "vllm.log", &values);
+        line.origin = Origin::Log;
+        line
+    };
+    let lines = [line(500, 0.0, 0.0), line(1_500, 5.0, 8.0), line(2_500, 40.0, 8.0)];
+    let side = heard(load(), lines);
+    let log = side.log.unwrap();
+    let levels = [Signal::GenerationThroughput, Signal::Running].map(|s| log.levels[&s]);
+    assert_eq!(levels.map(|level| (level.mean, level.readings)), [(40.0, 1), (8.0, 2)]);
+    assert_eq!((log.every, log.in_flight), (Some(1.0), Some(1)));
+    // Every moment is told.
+    assert_eq!(side.moments.len(), 3);
+}
+
+#[test]
 fn after_a_restart_nothing_is_put_beside() {
     let side = heard(
         load(),

@@ -119,7 +119,7 @@ mod tests {
     }
 
     fn spread(readings: &[Reading]) -> Option<Spread> {
-        let sources = Source::all(readings, Origin::Metrics);
+        let sources = Source::all(readings, &[], Origin::Metrics);
         let load = Load { begin: ms(1_000), end: ms(2_000) };
         let growth = Growth::of(&sources, load);
         spreads(&sources.iter().collect::<Vec<_>>(), &growth, load).remove(&Timing::Ttft)

@@ -26,7 +26,10 @@ use crate::{Style, failing, findings, label, trust};
 /// The console's text at the end of a run, whose folder is shown as `folder`: "Performance Test Summary Report" with what was found,
 /// its tables, why requests failed, the best configuration, recommendations, the verdict, and whether points of the plan are missing.
 pub fn run_text(header: &Header, points: &[PointSummary], folder: &str, style: Style) -> String {
-    let found = findings::of_run(points, folder, style);
+    let found = match points {
+        [only] => findings::in_a_word(only, folder, style),
+        _ => findings::of_run(points, folder, style),
+    };
     let mut points: Vec<&PointSummary> = points.iter().collect();
     points.sort_by(|a, b| by_load(a, b));
     let measured: Vec<&PointSummary> =

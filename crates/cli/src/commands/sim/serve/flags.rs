@@ -46,6 +46,9 @@ pub(super) struct Flags {
     /// Tell in the usage how much of a prompt was cached
     #[arg(long, help_heading = SERVING)]
     enable_prompt_tokens_details: bool,
+    /// The most sequences that may run or wait; requests beyond are refused [default: any number]
+    #[arg(long, value_name = "N", help_heading = SERVING)]
+    max_num_queued_reqs: Option<String>,
     /// Leave out vLLM's log lines, which tell every ten seconds what engines did
     #[arg(long, help_heading = SERVING)]
     disable_log_stats: bool,
@@ -183,6 +186,7 @@ impl Flags {
             ("output_tokens", &self.output_tokens),
             ("reasoning_parser", &self.reasoning_parser),
             ("tool_call_parser", &self.tool_call_parser),
+            ("max_num_queued_reqs", &self.max_num_queued_reqs),
             ("seed", &self.seed),
             ("ttft_ms", &self.ttft_ms),
             ("itl_ms", &self.itl_ms),
@@ -255,6 +259,7 @@ mod tests {
             }
             "aggregate_engine_logging" => "--aggregate-engine-logging",
             "enable_prompt_tokens_details" => "--enable-prompt-tokens-details",
+            "max_num_queued_reqs" => "--max-num-queued-reqs=16",
             "seed" => "--seed=5",
             "ttft_ms" => "--ttft-ms=5",
             "itl_ms" => "--itl-ms=5",

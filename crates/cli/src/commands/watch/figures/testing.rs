@@ -27,6 +27,11 @@ pub(in crate::commands::watch) fn page(
     Heard::Reading(reading(source, Origin::Metrics, millis, values))
 }
 
+/// What the page at [`A`] says.
+pub(in crate::commands::watch) fn reading_of(millis: u64, values: &[(Signal, f64)]) -> Reading {
+    reading(A, Origin::Metrics, millis, values)
+}
+
 /// What the log of that engine says.
 pub(in crate::commands::watch) fn line(
     engine: &str,
@@ -140,6 +145,11 @@ fn gpu(millis: u64) -> Heard {
         (GpuSignal::Temperature, 64.0),
         (GpuSignal::Xid, 0.0),
     ]);
-    let gpu = Gpu { id: "0".to_owned(), name: "NVIDIA H100 80GB HBM3".to_owned(), values };
+    let gpu = Gpu {
+        id: "0".to_owned(),
+        uuid: String::new(),
+        name: "NVIDIA H100 80GB HBM3".to_owned(),
+        values,
+    };
     Heard::Gpus(GpuReading { at: at(millis), source: "nvidia-smi".to_owned(), gpus: vec![gpu] })
 }

@@ -72,6 +72,47 @@ fn a_server_that_began_anew_gives_no_figure_until_its_next_reading() {
 }
 
 #[test]
+fn of_servers_that_answer_in_turn_no_rates_are_told_and_no_restart_either() {
+    let mut watched = watched(&[A, B]);
+    let mut said = Vec::new();
+    for second in 0..20_u32 {
+        // One server at 1000 tokens, one at 50000, and both generate 50 a second.
+        let tokens = f64::from(second * 50 + [50_000, 1_000][second as usize % 2]);
+        let at = u64::from(second) * 1000;
+        said.extend(watched.hear(page(A, at, &[(TOKENS, tokens), (Signal::Running, 2.0)])));
+        watched.hear(page(B, at, &[(TOKENS, f64::from(second))]));
+        let view = watched.view(self::at(at));
+        let rate = view.generation(&view.step);
+        assert!(rate.is_none_or(|rate| rate == 1.0), "{second}: {rate:?}");
+    }
+    let view = watched.view(at(20_000));
+    assert_eq!((view.generation(&view.recent), view.generation(&view.whole)), (None, None));
+    assert_eq!(view.level(Signal::Running), Some(2.0));
+    assert_eq!(view.servers.iter().map(|seen| seen.in_turn).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(
+        said.iter().map(|remark| remark.detail.as_str()).collect::<Vec<_>>(),
+        [ANEW, IN_TURN]
+    );
+    assert_eq!(view.remarks.len(), 1, "the restart that was none is taken back");
+    watched.reset(at(20_000));
+    watched.hear(page(A, 21_000, &[(TOKENS, 90_000.0)]));
+    watched.hear(page(A, 22_000, &[(TOKENS, 90_007.0)]));
+    let view = watched.view(at(22_000));
+    assert_eq!(
+        view.generation(&view.step),
+        Some(8.0),
+        "A's 7 and B's 1: it is found out again who answers"
+    );
+}
+
+#[test]
+fn no_interval_is_too_long() {
+    let mut watched = Watched::new(vec![A.to_owned()], Duration::MAX);
+    watched.hear(page(A, 0, &[]));
+    assert!(!watched.view(at(9_000)).servers[0].stale);
+}
+
+#[test]
 fn requests_of_servers_are_added_up_and_the_fullest_cache_is_told() {
     let mut watched = watched(&[A, B]);
     let values = |running, kv| [(Signal::Running, running), (Signal::KvUsage, kv)];
