@@ -22,7 +22,7 @@ const HEAD: &str = "\
 
 What a run's facts say is wrong, or limits it. Each rule looks at the client's records and at what the server said of itself
 ([server-side.md](server-side.md)), and yields a finding with its evidence, how sure it is, and what to do next; where its evidence is missing it is
-silent. A run that is well has no finding. Findings head the console's text, `summary.json` and `tokometer explain RUN_DIR`, the worst first:
+silent. A run that is well, and large enough for a p99, has no finding. Findings head the console's text, `summary.json` and `tokometer explain RUN_DIR`, the worst first:
 
 | severity | it means |
 |---|---|

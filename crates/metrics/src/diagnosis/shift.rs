@@ -98,7 +98,7 @@ impl Shift {
         let known: Vec<(Met<'_>, f64)> =
             met.iter().filter_map(|&met| Some((met, value(met.record)?))).collect();
         let values: Vec<f64> = known.iter().map(|&(_, value)| value).collect();
-        let change = change_point(&values)?;
+        let change = change_point(&values, side(facts, values.len()))?;
         let sides = Sides { known: &known, change };
         let (low, high) = values.split_at(change);
         let (before, after) = (median(low.iter().copied())?, median(high.iter().copied())?);
@@ -260,10 +260,16 @@ impl Sides<'_> {
     }
 }
 
+/// How many of so many requests either side must have: of a closed loop also those of some waves, for the first march in step.
+fn side(facts: &Facts<'_>, looked_at: usize) -> usize {
+    let share = looked_at as f64 / (facts.summary.counts.succeeded as f64).max(1.0);
+    SIDE.max((WAVES * latencies::first_wave(facts) as f64 * share) as usize)
+}
+
 /// Before which value a level changes most: how many are of the earlier one. `None` if none of so many values in no order at all would
 /// leave it as likely, or if either side has too few.
-fn change_point(values: &[f64]) -> Option<usize> {
-    if values.len() < 2 * SIDE {
+fn change_point(values: &[f64], side: usize) -> Option<usize> {
+    if values.len() < 2 * side {
         return None;
     }
     let n = values.len() as f64;
@@ -275,7 +281,7 @@ fn change_point(values: &[f64]) -> Option<usize> {
         }
     }
     let chance = 2.0 * (-6.0 * best.0 * best.0 / (n.powi(3) + n.powi(2))).exp();
-    let enough = best.1.min(values.len() - best.1) >= SIDE;
+    let enough = best.1.min(values.len() - best.1) >= side;
     (chance <= BY_CHANCE && enough).then_some(best.1)
 }
 
@@ -297,6 +303,9 @@ fn abrupt(values: &[f64], before: f64, step: f64) -> bool {
 
 /// The least requests on either side: a median of fewer is an accident.
 pub(super) const SIDE: usize = 10;
+
+/// … and those of so many waves of places, the first wave not counted.
+pub(super) const WAVES: f64 = 2.0;
 
 /// A change as great in values without any order comes about once in a hundred runs (Pettitt's approximation). Latencies have some order:
 /// the other conditions are for that.
@@ -403,6 +412,23 @@ mod tests {
         quiet(&with(10));
         quiet(&with(50));
         finding(latency_shift, &with(49), ServerSide::default());
+    }
+
+    #[test]
+    fn both_sides_need_two_waves_besides_the_first() {
+        // Sixteen places, each handed on as its request ends: after so many waves requests take 700 ms and no longer 400 ms.
+        let with = |early: u64| {
+            let mut log = point_log((0..160).map(|i| {
+                let (wave, place) = (i / 16, i % 16);
+                let from = wave.min(early) * 400 + wave.saturating_sub(early) * 700 + place * 20;
+                let first = from + if wave < early { 50 } else { 350 };
+                ok(i, from, &[first, first + 350])
+            }));
+            log.point.concurrency = Some(16);
+            probed(log, 100_000, 200_000)
+        };
+        finding(latency_shift, &with(3), ServerSide::default());
+        quiet(&with(2));
     }
 
     #[test]

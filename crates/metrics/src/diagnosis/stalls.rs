@@ -90,6 +90,12 @@ pub(super) fn stream_stalls(facts: &Facts<'_>) -> Option<Finding> {
     }
     let (length, at) = seen.stalls.iter().copied().max_by(longer)?;
     let typical = median(seen.stalls.iter().map(|&(length, _)| length))?;
+    // Of a tail there are the more gaps the shorter they are.
+    let middle = median(seen.tail.iter().copied().filter(|&gap| gap >= long))?;
+    let shorter = seen.tail.iter().filter(|&&gap| middle / 4.0 <= gap && gap < middle / 2.0);
+    if shorter.count() as f64 > SHORTER * seen.long.all as f64 {
+        return None;
+    }
     let of_streams = plural(seen.streams, "stream", "streams");
     Some(Finding {
         rule: "stream_stalls",
@@ -143,6 +149,8 @@ struct Seen {
     streams: u64,
     /// Of each that has a long gap its longest, and when it began.
     stalls: Vec<(f64, Offset)>,
+    /// Gaps of a quarter of what is long, and longer.
+    tail: Vec<f64>,
 }
 
 /// Gaps of one kind.
@@ -178,6 +186,9 @@ impl Seen {
                 let (from, to) = (pair[0].at, pair[1].at);
                 let (length, ends) =
                     ((to - from).as_secs_f64(), another(&firsts, record, to, near));
+                if length >= long / 4.0 {
+                    seen.tail.push(length);
+                }
                 if length >= long {
                     in_a_row.push((length, from));
                     longest = [(length, from)].into_iter().chain(longest).max_by(longer);
@@ -256,6 +267,9 @@ pub(super) const STREAMS_OF_ALL: f64 = 0.02;
 
 /// At most this share of all gaps: where more are, it is how the server writes.
 pub(super) const RARE: f64 = 0.05;
+
+/// Gaps between a quarter and a half of the long ones' median are at most this many times the long ones: otherwise the long ones are a tail.
+pub(super) const SHORTER: f64 = 0.5;
 
 /// How near two chunks of one step arrive: within this share of the median gap …
 const NEAR: f64 = 0.25;
@@ -384,6 +398,21 @@ mod tests {
         assert_eq!(still(&log(200, 0)), None);
         let finding = still(&log(200, 40)).unwrap();
         assert!(finding.what.contains("20 of"), "{}", finding.what);
+    }
+
+    #[test]
+    fn a_tail_of_gaps_is_noise() {
+        // Of each twice as long gap there are half as many.
+        let gap = |i: u64| 10 << (i + 1).trailing_zeros();
+        let stream = |i: u64| {
+            let mut at = i * 100_000;
+            let chunks = (0..400).map(|chunk| {
+                at += gap(i * 400 + chunk);
+                at
+            });
+            ok(i, i * 100_000, &chunks.collect::<Vec<u64>>())
+        };
+        assert_eq!(still(&point_log((0..20).map(stream))), None);
     }
 
     #[test]

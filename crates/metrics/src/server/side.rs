@@ -416,7 +416,7 @@ impl<'a> Heard<'a> {
         let lines = self.sources.iter().map(|source| source.readings.len()).sum();
         let levels = levels::levels(&lines::of_the_load(self, load), load);
         // What was in flight when the program was killed left no record, but was seen by the pulses.
-        let pulses = run.pulses.iter().map(|pulse| pulse.in_flight as u64).max();
+        let pulses = run.pulses.iter().map(|pulse| pulse.in_flight).max();
         (lines > 0).then(|| LogSide {
             lines,
             levels,

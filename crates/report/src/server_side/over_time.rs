@@ -8,6 +8,7 @@ use tokometer_record::Offset;
 
 use crate::grid::{Column, outline};
 use crate::number::{count, fixed, plural, shortest};
+use crate::prose::paragraph;
 
 /// The moments of a point that began then, in at most [`MOST`] lines. Empty without any.
 pub(super) fn table(side: &ServerSide, began: Offset) -> String {
@@ -42,7 +43,7 @@ pub(super) fn table(side: &ServerSide, began: Offset) -> String {
             count(together as u64)
         ),
     };
-    format!("{heading}:\n{}", outline(&columns, &rows))
+    paragraph("", &format!("{heading}:")) + &outline(&columns, &rows)
 }
 
 struct Figure {

@@ -83,7 +83,9 @@ async fn an_answer_that_is_not_streamed_comes_with_the_step_of_its_last_token() 
 
 #[tokio::test(start_paused = true)]
 async fn a_stall_before_the_first_byte_is_waited_out_once() {
-    let sim = Arc::new(Piped::new(&format!("{ENGINE}&fault=stall_first&fault_ms=1500&fault_requests=2")));
+    let sim = Arc::new(Piped::new(&format!(
+        "{ENGINE}&no_enable_prefix_caching=true&fault=stall_first&fault_ms=1500"
+    )));
     let asks = (0..2).map(|_| {
         let (sim, body) = (Arc::clone(&sim), with(prompt(10), json!({ "max_tokens": 2 })));
         tokio::spawn(async move {

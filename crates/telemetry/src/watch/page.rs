@@ -7,7 +7,7 @@ use tokometer_record::{Offset, Remark, RemarkKind};
 use super::{Clock, Heard, Source};
 use crate::fetch::{Endpoint, Failure, Fetch, LIMIT};
 use crate::server::{self, Detail};
-use crate::{gpu, scrape};
+use crate::{gpu, prometheus, scrape};
 
 /// What a page is read for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +83,12 @@ impl Page {
     /// What the page says. A recovery is told before what was heard thereby.
     fn understand(&mut self, page: &str, at: Offset, detail: Detail, heard: &mut Vec<Heard>) {
         let source = self.source.clone();
+        if !page.ends_with('\n') && prometheus::samples(page).next().is_some() {
+            // What it lacks would look like counters that began anew.
+            let why = "its page ends in the middle of a line: it was cut short";
+            self.amiss(RemarkKind::Unreachable, why.to_owned(), at, heard);
+            return;
+        }
         match self.subject {
             Subject::Gpus => match gpu::reading(page, &source, at) {
                 None => self.no_metrics("its page has no metrics of GPUs", at, heard),

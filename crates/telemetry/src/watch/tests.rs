@@ -116,6 +116,15 @@ fn an_unknown_server_is_kept_as_it_stands_and_remarked_upon_once() {
 }
 
 #[test]
+fn a_page_that_was_cut_short_is_no_reading() {
+    let server = Server::new(Reply::page(&KNOWN[..KNOWN.len() / 2]));
+    let watch = Watch::start(Sources { metrics: vec![page_of(&server)], ..rarely() }, clock());
+    assert_eq!(kinds(&hear(&watch)), [RemarkKind::Unreachable]);
+    server.reply(Reply::page(KNOWN));
+    assert_eq!(words(&hear(&watch)), ["Recovered", "scrape", "vllm"]);
+}
+
+#[test]
 fn what_is_amiss_is_said_when_it_changes() {
     let server = Server::new(Reply::Close);
     let watch = Watch::start(Sources { metrics: vec![page_of(&server)], ..rarely() }, clock());

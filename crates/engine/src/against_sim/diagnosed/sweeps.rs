@@ -47,7 +47,7 @@ async fn rates_beyond_what_is_carried_tell_how_much_that_is() {
     let rates = |rates: &[f64]| -> Vec<Case> {
         rates.iter().map(|&rate| case(query, open(rate, 480)).prompts(&[10])).collect()
     };
-    let both = ["queueing_by_max_num_seqs", "knee"];
+    let both = ["knee", "queueing_by_max_num_seqs"];
     let logs = assert_sweep(&rates(&[2.0, 5.0, 20.0, 40.0]), &both).await;
     let findings = diagnosis::of_run(&logs.iter().map(summarize).collect::<Vec<_>>());
     let knee = findings.iter().find(|finding| finding.rule == "knee").unwrap();
@@ -56,7 +56,7 @@ async fn rates_beyond_what_is_carried_tell_how_much_that_is() {
     let carried = knee.next.strip_prefix("Stay below ").and_then(|rest| rest.split(' ').next());
     let carried: f64 = carried.unwrap().parse().unwrap();
     assert!((9.5..=10.1).contains(&carried), "{}", knee.next);
-    let beyond = ["queueing_by_max_num_seqs", "past_knee"];
+    let beyond = ["past_knee", "queueing_by_max_num_seqs"];
     assert_sweep(&rates(&[20.0, 40.0]), &beyond).await;
 }
 

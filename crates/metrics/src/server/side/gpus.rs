@@ -87,8 +87,8 @@ fn xid(codes: &[(Offset, f64)], since: Offset, load: Load) -> Option<Xid> {
         Some(before) => codes[before].1,
         None => codes.first().filter(|&&(at, _)| at <= since).map_or(0.0, |&(_, code)| code),
     };
-    let came = codes[from..].iter().rev().map(|&(_, code)| code);
-    let came = came.filter(|&code| code > 0.0 && code != before).next();
+    let mut came = codes[from..].iter().rev().map(|&(_, code)| code);
+    let came = came.find(|&code| code > 0.0 && code != before);
     match came {
         Some(code) => Some(Xid { code, during: true }),
         None => (before > 0.0).then_some(Xid { code: before, during: false }),
