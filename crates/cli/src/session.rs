@@ -382,9 +382,11 @@ impl<'a> Run<'a> {
         let stop = || interruption.urgency() == Urgency::Stop || interruption.signals() > signals;
         if !stop() {
             let pause = |length| interruption.pause(length);
-            let mut lines = self.hearing.after_load(&pause, &|| !stop());
-            lines.extend(self.hearing.silent(&recorded.log, service.engine.now()));
-            let written = self.recorder.hear(&mut recorded.log, lines);
+            let lines = self.hearing.after_load(&pause, &|| !stop());
+            let heard = self.recorder.hear(&mut recorded.log, lines);
+            let silent: Vec<Line> =
+                self.hearing.silent(&recorded.log, service.engine.now()).collect();
+            let written = heard.and_then(|()| self.recorder.hear(&mut recorded.log, silent));
             written.map_err(|error| unwritten(&self.folder, &error))?;
         }
         let counted = measure.count_outputs(recorded, screen, &stop);

@@ -225,7 +225,10 @@ fn an_unknown_model_is_told_with_those_there_are() {
 fn a_request_that_is_refused_for_something_else_is_not_blamed_on_its_model() {
     let place = Workplace::new();
     let line = "perf --model m --dataset random --n-choices 2 --temperature 0 --number 4 --url sim://h100-llama-3.1-8b";
-    insta::assert_snapshot!(refused(&place, 1, line), @"");
+    insta::assert_snapshot!(refused(&place, 1, line), @"
+    error: sim://h100-llama-3.1-8b answered HTTP 400: n must be 1 when using greedy sampling, got 2.
+    hint: the server does not take such a request: check the generation settings and --extra-args
+    ");
 }
 
 #[test]

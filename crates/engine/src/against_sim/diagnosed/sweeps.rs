@@ -71,7 +71,7 @@ async fn a_sweep_that_queues_beyond_its_places_has_its_knee_there_and_its_cause_
     let points: Vec<_> = logs.iter().map(summarize).collect();
     let findings = diagnosis::of_run(&points);
     let [queueing, knee] = findings.as_slice() else { panic!("{findings:?}") };
-    assert_eq!([&queueing.points, &knee.points], [&[3, 4]; 2]);
+    assert_eq!([&queueing.points, &knee.points], [&[4, 3], &[3, 4]]);
     assert_eq!(
         knee.what,
         "Throughput stops growing at about 16 requests in flight, at about 800 output tok/s."
