@@ -382,6 +382,14 @@ mod tests {
     }
 
     #[test]
+    fn values_that_are_all_the_same_have_bounds_that_are() {
+        let same = Ok(Bounds { low: 0.02, high: 0.02 });
+        assert_eq!(mean(&[0.02; 160]), same);
+        assert_eq!(bounds_of(&[0.02; 160], Percentile::P50), same);
+        assert_eq!(bounds_of(&[0.02; 160], Percentile::P95), same);
+    }
+
+    #[test]
     fn what_is_not_finite_is_no_value() {
         let mut values = mixed();
         let clean = mean(&values);

@@ -91,7 +91,8 @@ fn correlation(values: &[f64]) -> f64 {
     let middle = mean(values);
     let squares: f64 = values.iter().map(|value| (value - middle).powi(2)).sum();
     let products: f64 = values.windows(2).map(|pair| (pair[0] - middle) * (pair[1] - middle)).sum();
-    if squares > 0.0 {
+    // Values that are all the same differ from their mean by its rounding.
+    if squares > n * (ROUNDING * middle).powi(2) {
         let found = products / squares;
         found + (1.0 + 3.0 * found) / n
     } else {
@@ -112,6 +113,9 @@ fn variance(values: &[f64]) -> f64 {
 
 /// Standard deviations that a correlation exceeds by chance in one of twenty samples; each is one by the root of how many values.
 const BY_CHANCE: f64 = 1.645;
+
+/// What is no greater a part of a mean is its rounding.
+const ROUNDING: f64 = 1e-12;
 
 /// A correlation never counts as more.
 const MOST: f64 = 0.9999;
@@ -155,6 +159,7 @@ mod tests {
     #[test]
     fn values_that_are_all_the_same_depend_on_nothing() {
         assert_eq!(correlation(&[2.0; 40]), 0.0);
+        assert_eq!(correlation(&[0.019_999_999; 160]), 0.0);
     }
 
     #[test]

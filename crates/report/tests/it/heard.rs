@@ -172,8 +172,7 @@ fn data_has_findings_first_and_all_that_was_heard() {
     let bounds = &point["metrics"]["ttft"]["bounds"];
     let too_few = serde_json::json!({ "why": "too_few", "needs": 459, "has": 160 });
     assert_eq!(bounds["percentiles"]["99%"], too_few);
-    // One queue, through which all of them went: neighbours waited alike.
-    assert_eq!(bounds["percentiles"]["50%"]["why"], "dependent");
+    assert!(bounds["percentiles"]["50%"]["low"].is_f64());
     assert!(point["metrics"]["tpot"]["bounds"]["percentiles"]["50%"]["low"].is_f64());
     assert!(point["metrics"]["icl"]["bounds"].is_null());
 }
