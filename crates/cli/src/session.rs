@@ -4,6 +4,7 @@
 //! possible. From the first record on nothing is lost: whatever happens, the log stands, and reports can be made from it.
 
 mod acquaint;
+mod ended;
 mod explain;
 mod folder;
 mod header;
@@ -18,7 +19,7 @@ mod settle;
 mod so_far;
 
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
@@ -31,7 +32,6 @@ use tokometer_report::dialect::{self, Dialect, Told, vllm};
 use tokometer_workload::Ask;
 use tokometer_workload::prepare::{Body, PrepareError, asks};
 
-use crate::exit::Exit;
 use crate::interruption::Interruption;
 use crate::limits::{descriptors, memory};
 use crate::screen::Screen;
@@ -45,16 +45,8 @@ use progress::{Preparing, View};
 use recorder::{Desk, Recorded, Recorder, Tally};
 use service::Service;
 
+pub(crate) use ended::{Ended, exit_of};
 pub(crate) use folder::LOG;
-
-/// How a run ended, and where it is kept.
-#[derive(Debug)]
-pub(crate) struct Ended {
-    /// The exit code that it deserves.
-    pub(crate) exit: Exit,
-    /// Its folder.
-    pub(crate) folder: PathBuf,
-}
 
 /// Runs the plan and tells of it on `screen`; the advice that came with it goes into the run's journal too.
 ///
@@ -487,20 +479,6 @@ impl<'a> Run<'a> {
         }
         Ok(())
     }
-}
-
-/// The exit code that these points deserve, in a run that ended so.
-pub(crate) fn exit_of(summaries: &[PointSummary], ending: Ending) -> Exit {
-    let any = |holds: fn(&PointSummary) -> bool| summaries.iter().any(holds);
-    let cut = ending != Ending::Complete || any(|point| point.ending != Ending::Complete);
-    let deserved = [
-        (Exit::Interrupted, cut),
-        (Exit::RequestsFailed, any(|point| point.counts.broken() > 0)),
-        (Exit::ClientLimited, any(|point| point.verdict.is_client_limited())),
-    ];
-    let deserved: Vec<Exit> =
-        deserved.into_iter().filter(|(_, holds)| *holds).map(|(exit, _)| exit).collect();
-    Exit::of_run(&deserved)
 }
 
 fn unwritten(folder: &Folder, error: &std::io::Error) -> Trouble {
