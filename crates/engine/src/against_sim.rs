@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use tokio::io::DuplexStream;
@@ -225,18 +225,22 @@ impl Scene {
         drop(crews);
         tokio::time::sleep(Duration::from_secs(60)).await;
         drop(events);
-        let mut records: Vec<Record> = happened
-            .iter()
-            .filter_map(|event| match event {
-                Event::Ended { record, .. } => Some(record),
-                Event::Pulse(_) => None,
-            })
-            .collect();
-        records.sort_by_key(|record| record.index);
+        let records = records_of(&happened);
         let truth =
             truth.served().into_iter().map(|served| (served.request_id.clone(), served)).collect();
         Outcome { records, truth, complete, measured_from, over, live }
     }
+}
+
+/// The requests that ended, in order.
+fn records_of(happened: &Receiver<Event>) -> Vec<Record> {
+    let ended = |event| match event {
+        Event::Ended { record, .. } => Some(record),
+        Event::Pulse(_) => None,
+    };
+    let mut records: Vec<Record> = happened.iter().filter_map(ended).collect();
+    records.sort_by_key(|record| record.index);
+    records
 }
 
 impl Outcome {

@@ -9,6 +9,7 @@ mod checks;
 pub mod compare;
 mod concurrency;
 pub mod confidence;
+pub mod counted;
 pub mod diagnosis;
 mod distribution;
 mod failures;

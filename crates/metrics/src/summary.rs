@@ -296,14 +296,7 @@ pub(crate) mod testing {
             client: ClientUse::default(),
         };
         let point = Point { requests: records.len() as u64, ..Point::default() };
-        PointLog {
-            point,
-            records,
-            pulses: Vec::new(),
-            scrapes: Vec::new(),
-            telemetry: tokometer_record::Telemetry::default(),
-            end: Some(end),
-        }
+        PointLog { records, end: Some(end), ..PointLog::begun(point) }
     }
 
     /// The log with a client whose event loop was late by so many nanoseconds, at p99 and at worst.

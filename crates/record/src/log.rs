@@ -267,6 +267,31 @@ pub struct PointLog {
     pub end: Option<PointEnd>,
 }
 
+impl PointLog {
+    /// A point that has begun, and of which nothing else is known yet.
+    pub fn begun(point: Point) -> Self {
+        Self {
+            point,
+            records: Vec::new(),
+            pulses: Vec::new(),
+            scrapes: Vec::new(),
+            telemetry: Telemetry::default(),
+            end: None,
+        }
+    }
+
+    /// Keeps a line that tells of the service's own side. Any other is none of this.
+    pub fn hear(&mut self, line: Line) {
+        match line {
+            Line::Scrape(scrape) => self.scrapes.push(scrape),
+            Line::Reading(reading) => self.telemetry.readings.push(reading),
+            Line::Gpus(reading) => self.telemetry.gpus.push(reading),
+            Line::Remark(remark) => self.telemetry.remarks.push(remark),
+            _ => {}
+        }
+    }
+}
+
 /// Why a log could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
@@ -395,14 +420,7 @@ pub fn read(path: &Path) -> Result<RunLog, LogError> {
             Line::Header(_) => return Err(LogError::NoHeader { path: path.into() }),
             Line::Point(point) => {
                 positions.clear();
-                log.points.push(PointLog {
-                    point,
-                    records: Vec::new(),
-                    pulses: Vec::new(),
-                    scrapes: Vec::new(),
-                    telemetry: Telemetry::default(),
-                    end: None,
-                });
+                log.points.push(PointLog::begun(point));
             }
             Line::Record(record) => {
                 let records = &mut log.points.last_mut().ok_or_else(misplaced)?.records;
@@ -416,18 +434,8 @@ pub fn read(path: &Path) -> Result<RunLog, LogError> {
                 }
             }
             Line::Pulse(pulse) => log.points.last_mut().ok_or_else(misplaced)?.pulses.push(pulse),
-            Line::Scrape(scrape) => {
-                log.points.last_mut().ok_or_else(misplaced)?.scrapes.push(scrape);
-            }
-            Line::Reading(reading) => {
-                let point = log.points.last_mut().ok_or_else(misplaced)?;
-                point.telemetry.readings.push(reading);
-            }
-            Line::Gpus(reading) => {
-                log.points.last_mut().ok_or_else(misplaced)?.telemetry.gpus.push(reading);
-            }
-            Line::Remark(remark) => {
-                log.points.last_mut().ok_or_else(misplaced)?.telemetry.remarks.push(remark);
+            Line::Scrape(_) | Line::Reading(_) | Line::Gpus(_) | Line::Remark(_) => {
+                log.points.last_mut().ok_or_else(misplaced)?.hear(line);
             }
             Line::PointEnd(end) => log.points.last_mut().ok_or_else(misplaced)?.end = Some(end),
             Line::End(end) => log.end = Some(end),

@@ -250,7 +250,7 @@ const LONGEST: usize = 1_000;
 #[cfg(test)]
 mod tests {
     use tokometer_metrics::summary::summarize;
-    use tokometer_record::{Offset, Point, PointLog, Telemetry};
+    use tokometer_record::{Offset, Point, PointLog};
 
     use super::*;
 
@@ -277,15 +277,7 @@ mod tests {
 
     fn summary(index: usize, places: usize, findings: Vec<Finding>) -> PointSummary {
         let point = Point { index, concurrency: Some(places), ..Point::default() };
-        let log = PointLog {
-            point,
-            records: Vec::new(),
-            pulses: Vec::new(),
-            scrapes: Vec::new(),
-            telemetry: Telemetry::default(),
-            end: None,
-        };
-        let mut summary = summarize(&log);
+        let mut summary = summarize(&PointLog::begun(point));
         summary.findings = findings;
         summary
     }

@@ -28,7 +28,7 @@ use std::io;
 use std::path::{Component, Path};
 
 use dialect::Told;
-use tokometer_metrics::summary::summarize;
+use tokometer_metrics::summary::{PointSummary, summarize};
 use tokometer_record::RunLog;
 
 /// How text is dressed.
@@ -40,12 +40,21 @@ pub enum Style {
     Colour,
 }
 
+/// What became of a run's reports.
+#[derive(Clone, Debug)]
+pub struct Rebuilt {
+    /// The text for the console: each point's, then the run's.
+    pub text: String,
+    /// What each point was summed up to.
+    pub summaries: Vec<PointSummary>,
+}
+
 /// Writes every report of a run anew into `run_dir`, in the dialect that the log's header names: the files of each point, also of
-/// those that did not come to their end, and those of the run. Returns the text for the console: each point's, then the run's.
+/// those that did not come to their end, and those of the run.
 ///
 /// # Errors
 /// If a file or folder cannot be written, the dialect is not known, or a point's name is not the name of a folder.
-pub fn rebuild(run_dir: &Path, log: &RunLog, style: Style) -> io::Result<String> {
+pub fn rebuild(run_dir: &Path, log: &RunLog, style: Style) -> io::Result<Rebuilt> {
     let dialect = dialect::by_name(&log.header.dialect)?;
     let mut summaries = Vec::with_capacity(log.points.len());
     let mut text = String::new();
@@ -61,7 +70,7 @@ pub fn rebuild(run_dir: &Path, log: &RunLog, style: Style) -> io::Result<String>
     (dialect.write_run)(run_dir, &log.header, &summaries)?;
     let folder = run_dir.display().to_string();
     text.push_str(&(dialect.run_text)(&log.header, &summaries, &folder, style));
-    Ok(text)
+    Ok(Rebuilt { text, summaries })
 }
 
 /// The name, if it is one folder's and does not lead elsewhere.

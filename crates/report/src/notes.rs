@@ -327,14 +327,7 @@ mod tests {
         });
         let records: Vec<Record> = records.collect();
         let point = Point { requests: records.len() as u64, ..Point::default() };
-        PointLog {
-            point,
-            records,
-            pulses: Vec::new(),
-            scrapes: Vec::new(),
-            telemetry: tokometer_record::Telemetry::default(),
-            end: None,
-        }
+        PointLog { records, ..PointLog::begun(point) }
     }
 
     #[test]

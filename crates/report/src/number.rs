@@ -2,6 +2,9 @@
 //!
 //! Deliberately takes figures in the unit in which they are printed: whoever calls has converted them.
 
+pub use tokometer_metrics::counted::count;
+pub(crate) use tokometer_metrics::counted::plural;
+
 /// A figure that is not there.
 pub(crate) const ABSENT: &str = "n/a";
 
@@ -33,19 +36,6 @@ pub(crate) fn compact(value: f64, digits: usize) -> String {
     shortest(value, digits.min(5_usize.saturating_sub(whole_digits)))
 }
 
-/// A count, in groups of three: `197,632`.
-pub fn count(value: u64) -> String {
-    let digits = value.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// A share in per cent with one decimal, which is 0 or 100 only if the share is: `99.9%` for 9,999 of 10,000.
 pub(crate) fn share(part: u64, whole: u64) -> String {
     if whole == 0 {
@@ -58,11 +48,6 @@ pub(crate) fn share(part: u64, whole: u64) -> String {
         _ => percent.clamp(0.1, 99.9),
     };
     format!("{}%", fixed(shown, 1))
-}
-
-/// One or the other form of a word: `1 request`, `2 requests`.
-pub(crate) fn plural(number: u64, one: &str, several: &str) -> String {
-    format!("{} {}", count(number), if number == 1 { one } else { several })
 }
 
 #[cfg(test)]

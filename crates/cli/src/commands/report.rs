@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use tokometer_metrics::summary::{Ending, summarize};
+use tokometer_metrics::summary::Ending;
 use tokometer_record::RunLog;
 
 use crate::exit::Exit;
@@ -29,19 +29,18 @@ pub(crate) struct Arguments {
 pub(crate) fn report(arguments: &Arguments) -> Result<Exit, Trouble> {
     let screen = Screen::new();
     let (folder, log) = read_run(&arguments.folder)?;
-    let text = tokometer_report::rebuild(&folder, &log, Screen::style()).map_err(|error| {
+    let rebuilt = tokometer_report::rebuild(&folder, &log, Screen::style()).map_err(|error| {
         Trouble::failed(format!("cannot write the reports into {}: {error}", folder.display()))
     })?;
-    screen.print(text);
+    screen.print(rebuilt.text);
     mention_gaps(&log, &screen);
-    let summaries: Vec<_> = log.points.iter().map(summarize).collect();
     let ending = match log.end {
         Some(end) if end.complete => Ending::Complete,
         Some(_) => Ending::Interrupted,
         None => Ending::Unfinished,
     };
     screen.check()?;
-    Ok(exit_of(&summaries, ending))
+    Ok(exit_of(&rebuilt.summaries, ending))
 }
 
 /// The run in this folder, or in the one below it that holds one, with its folder.

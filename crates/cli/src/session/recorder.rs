@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokometer_engine::{Event, Interrupt, Urgency};
 use tokometer_record::{
-    Count, Header, Line, Offset, Point, PointEnd, PointLog, Record, Telemetry, TokenSource, Writer,
+    Count, Header, Line, Offset, Point, PointEnd, PointLog, Record, TokenSource, Writer,
 };
 
 use super::hearing::Hearing;
@@ -83,14 +83,7 @@ impl Recorder {
     ) -> Recorded {
         let mut so_far = SoFar::new(&point);
         let began = self.append(&Line::Point(point.clone()));
-        let log = PointLog {
-            point,
-            records: Vec::new(),
-            pulses: Vec::new(),
-            scrapes: Vec::new(),
-            telemetry: Telemetry::default(),
-            end: None,
-        };
+        let log = PointLog::begun(point);
         let mut recorded = Recorded { log, uncounted: Vec::new(), trouble: began.err() };
         let mut flushed = (desk.now)();
         loop {
@@ -134,13 +127,7 @@ impl Recorder {
     pub(crate) fn hear(&mut self, log: &mut PointLog, lines: Vec<Line>) -> io::Result<()> {
         for line in lines {
             self.writer.append(&line)?;
-            match line {
-                Line::Scrape(scrape) => log.scrapes.push(scrape),
-                Line::Reading(reading) => log.telemetry.readings.push(reading),
-                Line::Gpus(reading) => log.telemetry.gpus.push(reading),
-                Line::Remark(remark) => log.telemetry.remarks.push(remark),
-                _ => {}
-            }
+            log.hear(line);
         }
         self.writer.flush()
     }

@@ -104,26 +104,24 @@ fn every_line_tells_of_a_reading_of_its_own() {
 
 #[test]
 fn whoever_has_read_enough_is_not_made_to_wait_for_the_next_line() {
-    let place = Workplace::new();
-    let line = format!("watch {} --plain --every 86400", nobody());
-    let mut child =
-        place.command(&line).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut stdout = BufReader::new(child.stdout.take().unwrap()).lines();
-    assert!(stdout.next().unwrap().unwrap().starts_with("time"));
-    drop(stdout);
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(code_for_a_reader_of_one_line("86400"), Some(0));
 }
 
 #[test]
 fn whoever_has_read_enough_ends_it() {
+    assert_eq!(code_for_a_reader_of_one_line("0.1"), Some(0));
+}
+
+/// The exit code if nobody reads on after the heading, lines being so many seconds apart.
+fn code_for_a_reader_of_one_line(every: &str) -> Option<i32> {
     let place = Workplace::new();
-    let line = format!("watch {} --plain --every 0.1", nobody());
+    let line = format!("watch {} --plain --every {every}", nobody());
     let mut child =
         place.command(&line).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(stdout.next().unwrap().unwrap().starts_with("time"));
     drop(stdout);
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    child.wait().unwrap().code()
 }
 
 #[test]

@@ -222,14 +222,7 @@ impl Case {
         drop(crews);
         tokio::time::sleep(Duration::from_secs(3600)).await;
         drop(events);
-        let mut records: Vec<Record> = happened
-            .iter()
-            .filter_map(|event| match event {
-                Event::Ended { record, .. } => Some(record),
-                Event::Pulse(_) => None,
-            })
-            .collect();
-        records.sort_by_key(|record| record.index);
+        let records = records_of(&happened);
         let Heard { readings, scrapes, pulses } =
             std::mem::take(&mut *beside.heard.lock().unwrap());
         let end = PointEnd {

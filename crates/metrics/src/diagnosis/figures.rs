@@ -3,6 +3,8 @@
 //! Deliberately no match for what `report` prints in tables: a finding is read, and three digits are enough to read.
 
 use crate::ServerSide;
+use crate::counted::grouped;
+pub(super) use crate::counted::{count, plural};
 
 /// A length of time in the unit that fits: `850 µs`, `12.3 ms`, `2.41 s`.
 pub(super) fn time(seconds: f64) -> String {
@@ -56,16 +58,6 @@ pub(super) fn of_it(times: f64) -> String {
     }
 }
 
-/// A count, in groups of three: `197,632`.
-pub(super) fn count(value: u64) -> String {
-    grouped(&value.to_string())
-}
-
-/// One or the other form of a word: `1 request`, `2 requests`.
-pub(super) fn plural(number: u64, one: &str, several: &str) -> String {
-    format!("{} {}", count(number), if number == 1 { one } else { several })
-}
-
 /// What a setting is called on the server that was heard; vLLM's name, said to be that, where it is neither of the two.
 pub(super) fn setting(side: &ServerSide, vllm: &str, sglang: &str) -> String {
     let heard = |name: &str| side.servers.iter().any(|server| server == name);
@@ -74,22 +66,6 @@ pub(super) fn setting(side: &ServerSide, vllm: &str, sglang: &str) -> String {
         (false, true) => sglang.to_owned(),
         (false, false) => format!("vLLM: {vllm}"),
     }
-}
-
-/// Digits, perhaps behind a sign, in groups of three.
-fn grouped(digits: &str) -> String {
-    let (sign, digits) = match digits.strip_prefix('-') {
-        Some(rest) => ("−", rest),
-        None => ("", digits),
-    };
-    let mut text = sign.to_owned();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// More than twice as much is told in times: nobody reads 840 % as what it is.

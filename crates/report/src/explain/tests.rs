@@ -6,7 +6,7 @@ use tokometer_metrics::summary::summarize;
 use tokometer_metrics::verdict::{Reason, Verdict};
 use tokometer_record::{
     Channel, Chunk, ClientUse, Connection, Offset, Outcome, OutputTokens, Phase, Point, PointEnd,
-    PointLog, PromptTokens, Record, Telemetry, TokenSource,
+    PointLog, PromptTokens, Record, TokenSource,
 };
 
 use super::*;
@@ -55,19 +55,17 @@ fn log(index: usize, places: usize, gap: u64) -> PointLog {
     let records: Vec<Record> = (0..40).map(record).collect();
     let client = ClientUse { loop_lag_probes: 1_000, ..ClientUse::default() };
     let at = records.iter().map(|record| record.end).max().unwrap();
+    let point = Point {
+        index,
+        name: format!("parallel_{places}_number_40"),
+        requests: 40,
+        concurrency: Some(places),
+        ..Point::default()
+    };
     PointLog {
-        point: Point {
-            index,
-            name: format!("parallel_{places}_number_40"),
-            requests: 40,
-            concurrency: Some(places),
-            ..Point::default()
-        },
         records,
-        pulses: Vec::new(),
-        scrapes: Vec::new(),
-        telemetry: Telemetry::default(),
         end: Some(PointEnd { index, at, complete: true, measured_from: None, client }),
+        ..PointLog::begun(point)
     }
 }
 

@@ -6,7 +6,7 @@ use tokometer_metrics::server::{
     Beside, Cache, Counted, GpuUse, LogSide, Moment, Speculated, Spread, Through,
 };
 use tokometer_metrics::summary::summarize;
-use tokometer_record::{GpuSignal, Offset, Point, PointLog, RemarkKind, Telemetry, Timing};
+use tokometer_record::{GpuSignal, Offset, Point, PointLog, RemarkKind, Timing};
 
 use super::*;
 
@@ -112,15 +112,8 @@ fn full() -> ServerSide {
 }
 
 fn point(side: ServerSide) -> PointSummary {
-    let log = PointLog {
-        point: Point { began: second(2.0), ..Point::default() },
-        records: Vec::new(),
-        pulses: Vec::new(),
-        scrapes: Vec::new(),
-        telemetry: Telemetry::default(),
-        end: None,
-    };
-    let mut summary = summarize(&log);
+    let point = Point { began: second(2.0), ..Point::default() };
+    let mut summary = summarize(&PointLog::begun(point));
     summary.side = side;
     summary
 }

@@ -123,7 +123,7 @@ fn in_vllm_s_dialect_findings_stand_above_its_block() {
     let mut log = crate::vllm::asking(full(), |_| {});
     log.header.name = "vllm".into();
     let folder = tempfile::tempdir().unwrap();
-    let text = rebuild(folder.path(), &log, Style::Plain).unwrap();
+    let text = rebuild(folder.path(), &log, Style::Plain).unwrap().text;
     let block = text.find(" Serving Benchmark Result ").unwrap();
     assert!(text.find("Findings").unwrap() < block);
     assert!(block < text.find("The service's own side").unwrap());

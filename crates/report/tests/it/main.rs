@@ -133,7 +133,7 @@ fn a_killed_run_is_called_valid_only_by_evidence() {
 #[test]
 fn points_of_the_plan_that_are_missing_are_told_in_the_file_too() {
     let folder = tempfile::tempdir().unwrap();
-    let text = rebuild(folder.path(), &runs::interrupted(), Style::Plain).unwrap();
+    let text = rebuild(folder.path(), &runs::interrupted(), Style::Plain).unwrap().text;
     let saved = fs::read_to_string(folder.path().join("performance_summary.txt")).unwrap();
     let told = "The run did not come to its end. Missing here: 2 of the 3 points of its plan.\n";
     assert!(text.ends_with(told), "{text}");
@@ -195,7 +195,7 @@ fn the_machine_readable_summary_has_every_figure() {
 fn every_file_is_json_and_every_line_fits() {
     for log in every_run() {
         let folder = tempfile::tempdir().unwrap();
-        let text = rebuild(folder.path(), &log, Style::Plain).unwrap();
+        let text = rebuild(folder.path(), &log, Style::Plain).unwrap().text;
         for line in text.lines() {
             assert!(line.width() <= 120, "{} columns: {line}", line.width());
         }
@@ -219,8 +219,8 @@ fn every_file_is_json_and_every_line_fits() {
 fn colour_says_nothing_that_characters_do_not() {
     for log in every_run() {
         let folder = tempfile::tempdir().unwrap();
-        let plain = rebuild(folder.path(), &log, Style::Plain).unwrap();
-        let mut coloured = rebuild(folder.path(), &log, Style::Colour).unwrap();
+        let plain = rebuild(folder.path(), &log, Style::Plain).unwrap().text;
+        let mut coloured = rebuild(folder.path(), &log, Style::Colour).unwrap().text;
         for code in ["\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m", "\u{1b}[0m"] {
             coloured = coloured.replace(code, "");
         }

@@ -95,14 +95,7 @@ fn point_log(point: Point, records: Vec<Record>) -> PointLog {
     let at = records.iter().map(|record| record.end).max().unwrap_or_default();
     let end =
         PointEnd { index: point.index, at, complete: true, measured_from: None, client: client() };
-    PointLog {
-        point,
-        records,
-        pulses: Vec::new(),
-        scrapes: Vec::new(),
-        telemetry: tokometer_record::Telemetry::default(),
-        end: Some(end),
-    }
+    PointLog { records, end: Some(end), ..PointLog::begun(point) }
 }
 
 /// A closed loop: each place takes the next request 0.05 ms after it became free.

@@ -77,12 +77,8 @@ impl Observed {
         let place = Place::of(&log.point);
         let load = offered(&usable, place);
         let kept = PointLog {
-            point: log.point.clone(),
             records: usable.iter().map(|record| (*record).clone()).collect(),
-            pulses: Vec::new(),
-            scrapes: Vec::new(),
-            telemetry: tokometer_record::Telemetry::default(),
-            end: None,
+            ..PointLog::begun(log.point.clone())
         };
         let figures = Figures::of(&kept);
         let mut remarks = Vec::new();

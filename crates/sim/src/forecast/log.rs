@@ -36,14 +36,7 @@ impl Forecast {
             ..Point::default()
         };
         let records = records.collect();
-        PointLog {
-            point,
-            records,
-            pulses: Vec::new(),
-            scrapes: Vec::new(),
-            telemetry: tokometer_record::Telemetry::default(),
-            end: None,
-        }
+        PointLog { records, ..PointLog::begun(point) }
     }
 }
 
