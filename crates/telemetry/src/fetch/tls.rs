@@ -1,23 +1,15 @@
-//! TLS for pages of metrics: what is trusted is what the load trusts too.
+//! TLS for pages of metrics: what is trusted is what the load trusts too, by `tokometer-trust`.
 //!
-//! ureq's own TLS takes authorities and nothing else, and a certificate that was made for one's own server alone is often
-//! marked as an authority, which a verifier by the book does not accept from a server. The load accepts the very
-//! certificate that its user named; so the pages must, or a service that can be measured could not be read.
+//! ureq's own TLS takes authorities and nothing else. It would refuse a self-signed certificate that is marked as an authority, though the
+//! user named it, and a service that can be measured could not be read.
 
 use std::fmt;
 use std::io::{Read as _, Write as _};
-use std::path::Path;
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
-    StreamOwned,
-};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use tokometer_trust::{Distrust, Whom, client};
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
     TransportAdapter,
@@ -35,37 +27,27 @@ impl Tls {
     /// TLS that trusts the authorities of the system and of the endpoint's file, that file's very certificates, or, where
     /// the user insists, anyone. What cannot be trusted is said in words.
     pub(super) fn new(endpoint: &Endpoint) -> Result<Self, String> {
-        let provider = Arc::new(ring::default_provider());
-        let versions = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .expect("the ring provider has suites for the default versions");
-        let trust = if endpoint.insecure { Trust::Anyone } else { trusted(endpoint, &provider)? };
-        let verifier = Arc::new(Verifier { provider, trust });
-        let builder = versions.dangerous().with_custom_certificate_verifier(verifier);
-        Ok(Self { config: Arc::new(builder.with_no_client_auth()) })
+        let whom = match (endpoint.insecure, endpoint.ca_cert.as_deref()) {
+            (true, _) => Whom::Anyone,
+            (false, None) => Whom::System,
+            (false, Some(file)) => Whom::SystemAnd(file),
+        };
+        let config = client(whom).map_err(|distrust| words(&distrust, endpoint))?;
+        Ok(Self { config: Arc::new(config) })
     }
 }
 
-fn trusted(endpoint: &Endpoint, provider: &Arc<CryptoProvider>) -> Result<Trust, String> {
-    let mut store = RootCertStore::empty();
-    store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let named = endpoint.ca_cert.as_deref().map(authorities).transpose()?.unwrap_or_default();
-    for certificate in &named {
-        let refused = |why| format!("cannot trust a certificate of the file: {why}");
-        store.add(certificate.clone()).map_err(refused)?;
+fn words(distrust: &Distrust, endpoint: &Endpoint) -> String {
+    let cannot_read = |why: &dyn fmt::Display| match &endpoint.ca_cert {
+        Some(file) => format!("cannot read certificates from {}: {why}", file.display()),
+        None => format!("cannot read certificates: {why}"),
+    };
+    match distrust {
+        Distrust::Unreadable(error) => cannot_read(error),
+        Distrust::Empty => cannot_read(&"it holds no PEM certificate"),
+        Distrust::Refused(error) => format!("cannot trust a certificate of the file: {error}"),
+        Distrust::NoAuthority(why) => format!("there is no authority to trust: {why}"),
     }
-    let usual = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider))
-        .build()
-        .map_err(|why| format!("there is no authority to trust: {why}"))?;
-    Ok(Trust::Authorities { usual, named })
-}
-
-fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let cannot =
-        |why: &dyn fmt::Display| format!("cannot read certificates from {}: {why}", path.display());
-    let read = CertificateDer::pem_file_iter(path).and_then(|found| found.collect());
-    let found: Vec<_> = read.map_err(|error| cannot(&error))?;
-    if found.is_empty() { Err(cannot(&"it holds no PEM certificate")) } else { Ok(found) }
 }
 
 impl<In: Transport> Connector<In> for Tls {
@@ -132,74 +114,12 @@ impl Transport for Encrypted {
     }
 }
 
-/// Checks a server's certificate as far as the user wants it checked, and in any case that the server holds its key.
-#[derive(Debug)]
-struct Verifier {
-    provider: Arc<CryptoProvider>,
-    trust: Trust,
-}
-
-#[derive(Debug)]
-enum Trust {
-    Anyone,
-    /// Whom the authorities vouch for, and whoever presents a certificate that the user named.
-    Authorities {
-        usual: Arc<WebPkiServerVerifier>,
-        named: Vec<CertificateDer<'static>>,
-    },
-}
-
-impl ServerCertVerifier for Verifier {
-    fn verify_server_cert(
-        &self,
-        presented: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        stapled: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let Trust::Authorities { usual, named } = &self.trust else {
-            return Ok(ServerCertVerified::assertion());
-        };
-        match usual.verify_server_cert(presented, intermediates, name, stapled, now) {
-            Err(_) if named.iter().any(|named| named == presented) => {
-                Ok(ServerCertVerified::assertion())
-            }
-            verified => verified,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signed, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signed, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-    use rustls::pki_types::PrivateKeyDer;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
     use super::super::{Failure, Fetch};
     use super::*;
