@@ -121,6 +121,26 @@ async fn few_places_for_long_prompts_are_no_budget() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn requests_in_lockstep_that_wait_for_a_place_are_no_budget() {
+    // Outputs of one length: all places are taken and left together, so that no output ever meets the long step of the prompts.
+    for (places, prompts, outputs) in [
+        (8, &[200, 230, 260, 290][..], 40),
+        (8, &[250], 40),
+        (8, &[250], 200),
+        (3, &[250], 40),
+        (4, &[300], 20),
+        (16, &[500], 100),
+        (1, &[2_000], 40),
+    ] {
+        let load = h100(&format!("max_num_seqs={places}"), closed(32, 320));
+        let log = observe(&load.prompts(prompts).outputs(&[outputs])).await;
+        let findings = summarize(&log).findings;
+        let place = format!("{places} places, prompts of {prompts:?}, outputs of {outputs}");
+        assert_eq!(queue(&log), ["queueing_by_max_num_seqs"], "{place}: {findings:#?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cache_that_has_no_room_for_the_next_prompt_is_full_at_less_than_nine_tenths() {
     // 300 blocks hold four prompts and a piece of a fifth: 84 % at most are ever in use.
     let log = observe(&h100("num_gpu_blocks=300", closed(16, 320)).prompts(&[1_000])).await;

@@ -5,7 +5,7 @@
 use tokometer_record::{Signal, Timing};
 
 use super::whose::engines;
-use crate::catalog::ICL;
+use crate::catalog::{ICL, INPUT_TOKENS};
 use crate::diagnosis::Facts;
 use crate::quantile::Percentile;
 
@@ -82,9 +82,28 @@ impl Parts {
             return None;
         }
         let steps = prefill / step;
+        if Self::are_whole(facts, steps, tokens) {
+            return None;
+        }
         // With asynchronous scheduling a prompt that is not cut takes two steps, for it has its turn a step ahead.
         let cut = steps >= STEPS_OF_PARTS || steps >= STEPS_OF_TWO && is_usual_budget(tokens);
         cut.then_some(Self { steps, step, prefill })
+    }
+
+    /// Whether prompts are not cut, however long they take. Where requests go in lockstep no output meets the step of their prompts, and
+    /// gaps are even although that step is a long one.
+    fn are_whole(facts: &Facts<'_>, steps: f64, tokens: f64) -> bool {
+        let side = &facts.summary.side;
+        let running = side.level(Signal::Running).map_or(0.0, |level| level.max);
+        let fullest = side.timing(Timing::StepTokens).and_then(|tokens| tokens.p99);
+        let Some(prompts) = facts.summary.distribution(&INPUT_TOKENS) else { return false };
+        // A prompt that is cut is computed by steps as full as all are.
+        let too_few_steps = steps < PART_OF_STEPS * prompts.mean / tokens;
+        let too_many_at_once = fullest.is_some_and(|(low, high)| {
+            // One that is cut ends in a step with another one at most; nor are full steps few.
+            low >= 2.0 * prompts.max + running || high < tokens
+        });
+        too_few_steps || too_many_at_once || tokens < LEAST_BUDGET
     }
 }
 
@@ -157,6 +176,12 @@ const STEPS_OF_PARTS: f64 = 2.5;
 
 /// … and one that takes one and a half is cut half of the time, if nothing else makes it wait.
 const STEPS_OF_TWO: f64 = 1.5;
+
+/// A prompt that is cut takes at least this part of the steps that its length makes of steps as full as all are on average.
+const PART_OF_STEPS: f64 = 0.5;
+
+/// Tokens: nobody gives steps a budget as small as that.
+const LEAST_BUDGET: f64 = 128.0;
 
 /// Means of steps may lie above a budget by what is counted at another step than computed.
 const SLIGHTLY_MORE: f64 = 1.01;
