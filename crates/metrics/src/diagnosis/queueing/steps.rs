@@ -5,7 +5,7 @@
 use tokometer_record::{Signal, Timing};
 
 use super::whose::engines;
-use crate::catalog::{ICL, INPUT_TOKENS};
+use crate::catalog::ICL;
 use crate::diagnosis::Facts;
 use crate::quantile::Percentile;
 
@@ -95,15 +95,16 @@ impl Parts {
     fn are_whole(facts: &Facts<'_>, steps: f64, tokens: f64) -> bool {
         let side = &facts.summary.side;
         let running = side.level(Signal::Running).map_or(0.0, |level| level.max);
-        let fullest = side.timing(Timing::StepTokens).and_then(|tokens| tokens.p99);
-        let Some(prompts) = facts.summary.distribution(&INPUT_TOKENS) else { return false };
+        let prompts = side.timing(Timing::PromptLength);
         // A prompt that is cut is computed by steps as full as all are.
-        let too_few_steps = steps < PART_OF_STEPS * prompts.mean / tokens;
-        let too_many_at_once = fullest.is_some_and(|(low, high)| {
-            // One that is cut ends in a step with another one at most; nor are full steps few.
-            low >= 2.0 * prompts.max + running || high < tokens
-        });
-        too_few_steps || too_many_at_once || tokens < LEAST_BUDGET
+        let too_few_steps =
+            prompts.is_some_and(|prompts| steps < PART_OF_STEPS * prompts.mean / tokens);
+        let fullest = side.timing(Timing::StepTokens).and_then(|tokens| tokens.p99);
+        let (least, most) = fullest.unwrap_or((0.0, f64::INFINITY));
+        // It ends in a step with another one at most; nor are full steps few.
+        let longest = prompts.and_then(|prompts| prompts.p99).map(|(_, longest)| longest);
+        let too_many_at_once = longest.is_some_and(|longest| least >= 2.0 * longest + running);
+        too_few_steps || too_many_at_once || most < tokens || tokens < LEAST_BUDGET
     }
 }
 
