@@ -6,7 +6,10 @@ use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
 use tokometer_plan::names_a_secret;
 
-use crate::commands::{bench, demo, explain, report, run, sim, watch};
+use crate::commands::{
+    aggregate, batch, bench, compare, demo, explain, report, run, runs, sim, single, visualize,
+    watch,
+};
 use crate::dialect::{evalscope, vllm};
 use crate::exit::{self, Exit};
 use crate::refusal::{flag_only, what_is_wrong, word};
@@ -41,6 +44,18 @@ pub(crate) enum Command {
     Run(run::Arguments),
     /// Rebuild every report of a run from its log
     Report(report::Arguments),
+    /// Run a grid of lengths and concurrencies from a YAML file, and gather the results by model and time
+    Batch(batch::Arguments),
+    /// Run one combination of it: a load of random prompts, by flags
+    Single(single::Arguments),
+    /// Gather the results of a folder into one table: CSV with English and Chinese headings, Parquet or JSON
+    Aggregate(aggregate::Arguments),
+    /// Draw the charts of a table of results
+    Visualize(visualize::Arguments),
+    /// Compare two runs or two sets of runs, point by point, and say what is better, worse, or not shown
+    Compare(compare::Arguments),
+    /// List the runs and results that are kept, show, tag or remove them
+    Runs(runs::Arguments),
     /// Say what is wrong with a run, or limits it, and what that rests on
     Explain(explain::Arguments),
     /// Watch a running server by its own metrics, live, without putting load on it

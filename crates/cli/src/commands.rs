@@ -1,12 +1,18 @@
 //! The commands, a file each.
 
+pub(crate) mod aggregate;
+pub(crate) mod batch;
 pub(crate) mod bench;
+pub(crate) mod compare;
 pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod perf;
 pub(crate) mod report;
 pub(crate) mod run;
+pub(crate) mod runs;
 pub(crate) mod sim;
+pub(crate) mod single;
+pub(crate) mod visualize;
 pub(crate) mod watch;
 
 use std::fs::File;

@@ -5,6 +5,7 @@
 pub(crate) mod credentials;
 pub(crate) mod evalscope;
 mod json;
+pub(crate) mod llm_benchmark;
 mod telemetry;
 pub(crate) mod values;
 pub(crate) mod vllm;

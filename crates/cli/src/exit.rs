@@ -18,6 +18,12 @@ pub(crate) enum Exit {
     RequestsFailed,
     /// The run ended, but this program was too slow for it: the figures are partly its own.
     ClientLimited,
+    /// A batch, or what gathers its results, came to its end, and some of what it was to hold is missing or could not be read.
+    Incomplete,
+    /// A comparison found what `--fail-on` was to fail for.
+    Regressed,
+    /// The two sides of a comparison cannot be compared as they stand.
+    Incomparable,
     /// The run was interrupted.
     Interrupted,
 }
@@ -31,6 +37,9 @@ impl Exit {
             Self::Input => 2,
             Self::RequestsFailed => 3,
             Self::ClientLimited => 4,
+            Self::Incomplete => 5,
+            Self::Regressed => 6,
+            Self::Incomparable => 7,
             Self::Interrupted => 130,
         }
     }
@@ -58,18 +67,24 @@ Exit codes:
   2    what was typed cannot be run
   3    the run ended, and some of its requests had failed
   4    the run ended, but this program was too slow for it (client-limited)
+  5    batch, aggregate: some of the combinations failed, or some results could not be read
+  6    compare: the candidate is worse by what --fail-on names
+  7    compare: the two sides cannot be compared as they stand
   130  interrupted";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const EVERY: [Exit; 6] = [
+    const EVERY: [Exit; 9] = [
         Exit::Done,
         Exit::Failed,
         Exit::Input,
         Exit::RequestsFailed,
         Exit::ClientLimited,
+        Exit::Incomplete,
+        Exit::Regressed,
+        Exit::Incomparable,
         Exit::Interrupted,
     ];
 

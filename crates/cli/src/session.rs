@@ -4,6 +4,8 @@
 //! possible. From the first record on nothing is lost: whatever happens, the log stands, and reports can be made from it.
 
 mod acquaint;
+mod ahead;
+mod deployment;
 mod ended;
 mod explain;
 mod folder;
@@ -45,8 +47,9 @@ use progress::{Preparing, View};
 use recorder::{Desk, Recorded, Recorder, Tally};
 use service::Service;
 
+pub(crate) use ahead::{Unmet, look_ahead};
 pub(crate) use ended::{Ended, exit_of};
-pub(crate) use folder::LOG;
+pub(crate) use folder::{LOG, basename, safe};
 
 /// Runs the plan and tells of it on `screen`; the advice that came with it goes into the run's journal too.
 ///
@@ -54,8 +57,21 @@ pub(crate) use folder::LOG;
 /// If it cannot begin, a point of it cannot be made ready, or its log cannot be written. What had ended by then is reported all
 /// the same.
 pub(crate) fn run(resolved: &Resolved, screen: &Screen) -> Result<Ended, Trouble> {
+    let interruption = Interruption::listen(screen, resolved.plan.drain)?;
+    run_among(resolved, &interruption, screen)
+}
+
+/// As [`run`], for one of many runs that the user interrupts together.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn run_among(
+    resolved: &Resolved,
+    interruption: &Interruption,
+    screen: &Screen,
+) -> Result<Ended, Trouble> {
     let Resolved { plan, advice } = resolved;
-    let interruption = Interruption::listen(screen, plan.drain)?;
+    let interruption = interruption.clone();
     let doubt = descriptors::prepare(plan)?;
     doubt.iter().for_each(|doubt| screen.say(format!("note: {doubt}")));
     Folder::check(plan)?;
@@ -96,9 +112,9 @@ fn acquaint(
         acquaint::await_service(engine, plan, &pause, screen);
     }
     if plan.target.test_connection {
-        screen.say(format!("testing the connection to {}", plan.target.url));
+        screen.step(format!("testing the connection to {}", plan.target.url));
     } else if look {
-        screen.say(format!("asking {} for its model", plan.target.url));
+        screen.step(format!("asking {} for its model", plan.target.url));
     }
     let listed = if look { acquaint::models(engine, plan)? } else { None };
     let root = listed.as_ref().and_then(|models| models.root.clone());
@@ -284,7 +300,7 @@ impl<'a> Run<'a> {
         self.journal.info("Starting benchmark with args: ");
         self.journal.info(format_args!("{arguments:#}"));
         if !screen.is_live() {
-            screen.say(format_args!("{name} ({} of {})", index + 1, plan.points.len()));
+            screen.step(format_args!("{name} ({} of {})", index + 1, plan.points.len()));
         }
         let line = header::point(index, point, name, self.scene.service.engine.now(), arguments);
         let (finished, mut recorded) = self.load(point, line, &asks)?;
@@ -428,7 +444,7 @@ impl<'a> Run<'a> {
                 .with_hint("check --result-dir and --result-filename; the run itself is kept")
         })?;
         if let Some(file) = saved {
-            self.scene.screen.say(format_args!("result saved to {}", file.display()));
+            self.scene.screen.step(format_args!("result saved to {}", file.display()));
         }
         Ok(())
     }
@@ -447,7 +463,11 @@ impl<'a> Run<'a> {
         outcome?;
         told?;
         self.scene.screen.check()?;
-        Ok(Ended { exit: exit_of(&self.summaries, ending), folder: self.folder.path().to_owned() })
+        Ok(Ended {
+            exit: exit_of(&self.summaries, ending),
+            folder: self.folder.path().to_owned(),
+            summaries: self.summaries,
+        })
     }
 
     fn tell_of_all(&mut self, ending: Ending) -> Result<(), Trouble> {
@@ -475,7 +495,7 @@ impl<'a> Run<'a> {
                 self.journal.info(&said);
                 screen.say(said);
             }
-            Reporting::Vllm(_) => screen.say(format_args!("the run is kept in {shown}")),
+            Reporting::Vllm(_) => screen.step(format_args!("the run is kept in {shown}")),
         }
         Ok(())
     }

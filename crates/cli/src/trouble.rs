@@ -10,7 +10,7 @@ use tokometer_plan::PlanError;
 use crate::exit::Exit;
 
 /// Something cannot be done.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Trouble {
     what: String,
     hint: Option<String>,

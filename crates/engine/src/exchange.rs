@@ -385,7 +385,7 @@ impl<C: Connect> Attempt<'_, C> {
             connected: self.connected,
             sent: self.sent,
             headers: self.headers,
-            chunks: read.chunks,
+            chunks: read.chunks.into(),
             end: self.end,
             streamed: self.streamed,
             outcome,

@@ -17,6 +17,8 @@ pub use whole::*;
 
 use tokometer_record::Record;
 
+use crate::distribution::Pool;
+use crate::quantile::linear_at;
 use crate::{Distribution, Run, Unit};
 
 /// A metric.
@@ -66,12 +68,23 @@ impl Metric {
     /// The distribution of the metric's values over a run. `None` if it has none, or is a figure of the run as a whole.
     pub fn distribution(&self, run: &Run<'_>) -> Option<Distribution> {
         match self.of {
-            Of::Gaps(_) => Distribution::pooled(self.sample(run)),
+            Of::Gaps(gaps) => self.pool(run, gaps).distribution(),
             Of::Request(_) | Of::Waiting(_) | Of::Run(_) => Distribution::of(self.sample(run)),
         }
     }
 
-    /// The metric's values over a run, ascending: for percentiles that a [`Distribution`] does not keep. Empty if it has none.
+    /// Percentiles of the metric over a run by linear interpolation, for those that a [`Distribution`] does not keep: each as
+    /// [`quantile::linear_at`](crate::quantile::linear_at) gives it. `None` for each if the metric has no values.
+    pub fn percentiles(&self, run: &Run<'_>, percents: &[f64]) -> Vec<Option<f64>> {
+        if let Of::Gaps(gaps) = self.of {
+            return self.pool(run, gaps).linear_at(percents);
+        }
+        let values = self.values(run);
+        percents.iter().map(|&percent| linear_at(&values, percent)).collect()
+    }
+
+    /// The metric's values over a run, ascending. Empty if it has none. Of gaps that is one value a token, however many there are:
+    /// [`Metric::distribution`] and [`Metric::percentiles`] take no such room.
     pub fn values(&self, run: &Run<'_>) -> Vec<f64> {
         let mut values = self.sample(run);
         values.retain(|value| value.is_finite());
@@ -81,19 +94,23 @@ impl Metric {
 
     /// In the order in which requests started.
     fn sample(&self, run: &Run<'_>) -> Vec<f64> {
-        let among = if self.over == Over::Probes { &run.probes } else { &run.measured };
-        let counts = |record: &&&Record| self.over == Over::Measured || record.succeeded();
-        let records = among.iter().filter(counts);
+        let records = self.records(run);
         match self.of {
-            Of::Request(value) => records.filter_map(|record| value(record)).collect(),
+            Of::Request(value) => records.filter_map(value).collect(),
             Of::Waiting(value) => records.filter_map(|record| value(run, record)).collect(),
-            Of::Gaps(gaps) => {
-                let mut values = Vec::new();
-                records.for_each(|record| gaps(record, &mut values));
-                values
-            }
+            Of::Gaps(gaps) => self.pool(run, gaps).values(),
             Of::Run(_) => Vec::new(),
         }
+    }
+
+    fn pool<'a>(&self, run: &Run<'a>, gaps: fn(&Record, &mut Vec<f64>)) -> Pool<'a> {
+        Pool { records: self.records(run).collect(), gaps }
+    }
+
+    fn records<'a>(&self, run: &Run<'a>) -> impl Iterator<Item = &'a Record> {
+        let among = if self.over == Over::Probes { &run.probes } else { &run.measured };
+        let counts = |record: &&Record| self.over == Over::Measured || record.succeeded();
+        among.iter().copied().filter(counts)
     }
 
     /// The metric's one value for a run. `None` if it has none, or is a metric of requests.
@@ -218,11 +235,13 @@ mod tests {
     #[test]
     fn the_first_answer_comes_after_the_reasoning() {
         let mut record = ok(0, 0, &[100, 200, 300]);
-        record.chunks[0].channel = Channel::Reasoning;
-        record.chunks[1].channel = Channel::ToolCall;
+        record.chunks.edit(|chunks| {
+            chunks[0].channel = Channel::Reasoning;
+            chunks[1].channel = Channel::ToolCall;
+        });
         assert_eq!(of(&TTFT, &record), Some(0.1));
         assert_eq!(of(&TTFAT, &record), Some(0.2));
-        record.chunks.truncate(1);
+        record.chunks.edit(|chunks| chunks.truncate(1));
         assert_eq!(of(&TTFAT, &record), None);
     }
 
@@ -251,9 +270,9 @@ mod tests {
     #[test]
     fn a_chunk_of_four_tokens_is_four_gaps() {
         let mut record = ok(0, 0, &[100, 140, 150]);
-        record.chunks[0].tokens = 1;
-        record.chunks[1].tokens = 4;
-        record.chunks[2].tokens = 1;
+        record.chunks.edit(|chunks| {
+            chunks.iter_mut().zip([1, 4, 1]).for_each(|(chunk, tokens)| chunk.tokens = tokens);
+        });
         assert_eq!(gaps(&ICL, &record), [0.040, 0.010]);
         assert_eq!(gaps(&ITL, &record), [0.010; 5]);
         assert!(!itl_is_estimated(&record));
@@ -271,7 +290,7 @@ mod tests {
     #[test]
     fn a_count_that_may_hold_the_first_chunks_tokens_is_of_no_one_chunk() {
         let mut record = ok(0, 0, &[100, 140]);
-        record.chunks[1].tokens = 2;
+        record.chunks.edit(|chunks| chunks[1].tokens = 2);
         record.output_tokens = Some(OutputTokens { count: 2, source: TokenSource::Usage });
         assert_eq!(gaps(&ITL, &record), [0.040]);
         assert!(itl_is_estimated(&record));
@@ -280,7 +299,7 @@ mod tests {
     #[test]
     fn an_absurd_count_of_a_chunk_is_not_believed() {
         let mut record = ok(0, 0, &[100, 140]);
-        record.chunks[1].tokens = u32::MAX;
+        record.chunks.edit(|chunks| chunks[1].tokens = u32::MAX);
         assert_eq!(gaps(&ITL, &record), [0.040]);
         assert!(itl_is_estimated(&record));
     }
@@ -365,7 +384,7 @@ mod tests {
             mut record in any_record(),
         ) {
             record.streamed = true;
-            record.chunks.iter_mut().for_each(|chunk| chunk.tokens += 1);
+            record.chunks.edit(|chunks| chunks.iter_mut().for_each(|chunk| chunk.tokens += 1));
             let total: f64 = gaps(&ITL, &record).iter().sum();
             let span = record.last().zip(record.first()).map(|(last, first)| last - first);
             prop_assert!((total - span.unwrap_or_default().as_secs_f64()).abs() < 1e-9);

@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn a_result_is_no_output_that_nobody_counted() {
         let mut result = ok(0, 0, &[10]);
-        result.chunks[0].channel = Channel::Result;
+        result.chunks.edit(|chunks| chunks[0].channel = Channel::Result);
         result.output_tokens = None;
         let sources = TokenSources::of([&result].into_iter());
         assert_eq!(

@@ -1,9 +1,19 @@
-//! Whether two measurements differ: means over runs with their confidence intervals, Welch's test, and a bootstrap over requests.
+//! Whether two measurements differ: means over runs with their confidence intervals, Welch's test, and bootstraps over requests.
 //!
 //! Intervals are of 95 % where nothing else is asked for. A run is one draw, however many requests it had: what differs from run to run (a server's warm-up,
 //! its neighbours) is not in the spread of one run's requests. So runs are compared with runs by [`welch`], and [`bootstrap`] is for
 //! whoever has but one run a side, and says so. Both halves are pure: the bootstrap's draws are addressed by a fixed seed, so that the
 //! same figures always give the same interval.
+//!
+//! [`bootstrap`] draws requests one by one and so holds them for independent; [`resample()`] draws blocks of neighbours, knows
+//! throughputs too, and gives an [`Estimate`] whose level can be chosen afterwards. Many figures looked at together share one chance
+//! of an error by [`holm`].
+
+mod blocks;
+mod estimate;
+mod family;
+mod kept;
+mod resample;
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -11,6 +21,11 @@ use rand_chacha::rand_core::SeedableRng;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
 use crate::quantile::Percentile;
+
+pub use estimate::{Estimate, Swinging, between_runs};
+pub use family::holm;
+pub use kept::{Heard, Kept, LATENCIES, Latency, Sending};
+pub use resample::{Wanted, resample};
 
 /// How sure intervals are: 95 of 100 such intervals hold what they are about.
 pub const LEVEL: f64 = 0.95;
@@ -65,6 +80,14 @@ pub enum TooFew {
     /// Fewer than [`FEWEST_BEYOND`] requests of a run reach the percentile, from above or from below, so that it is hardly more than
     /// its greatest or its least value.
     Beyond(Percentile),
+    /// There are enough, but those that follow each other fare so much alike that they are worth only a few: fewer than
+    /// [`FEWEST_INDEPENDENT`].
+    Dependent {
+        /// How many there are.
+        requests: usize,
+        /// How many independent ones they are worth.
+        worth: u64,
+    },
 }
 
 /// What is made of the values of a run.
@@ -267,6 +290,9 @@ pub const FEWEST_REQUESTS: usize = 20;
 /// With fewer requests beyond a percentile its resamples are hardly ever anything but the few greatest values, and one interval in
 /// seven leaves the truth out instead of one in twenty. For a P99 it takes some 200 requests.
 pub const FEWEST_BEYOND: usize = 3;
+
+/// Requests that are worth fewer independent ones tell nothing of how far their figures swing.
+pub const FEWEST_INDEPENDENT: f64 = 5.0;
 
 /// How many values all resamples may hold: some seconds of work at most.
 const VALUES_DRAWN: usize = 40_000_000;

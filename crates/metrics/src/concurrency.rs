@@ -19,7 +19,7 @@ pub(crate) fn first_at(flights: &[Flight], since: Offset, many: u64) -> Option<O
 }
 
 /// How many flights are at once after each start and each end from `since` on, in order.
-fn counts(flights: &[Flight], since: Offset) -> impl Iterator<Item = (Offset, u64)> {
+pub(crate) fn counts(flights: &[Flight], since: Offset) -> impl Iterator<Item = (Offset, u64)> {
     let mut events: Vec<(Offset, i64)> = flights
         .iter()
         .map(|&(start, end)| (start.max(since), end))

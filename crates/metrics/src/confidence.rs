@@ -6,7 +6,7 @@
 //! they came about, and where too much, there are none. What differs from run to run is in neither. Runs are compared by
 //! [`crate::compare`].
 
-mod dependence;
+pub(crate) mod dependence;
 
 use std::fmt;
 

@@ -2,6 +2,10 @@
 //!
 //! Deliberately not the sample itself: a run of millions of chunks must not live twice in memory.
 
+mod pool;
+
+pub(crate) use pool::Pool;
+
 use crate::confidence::{self, Bounds, Unbounded};
 use crate::quantile::{self, Percentile};
 

@@ -82,35 +82,73 @@ impl fmt::Display for Percentile {
 ///
 /// The rank is ⌈n × p⌉, at least 1: EvalScope's rule.
 pub fn nearest_rank(sorted: &[f64], percentile: Percentile) -> Option<f64> {
-    let rank = (sorted.len() as u128 * u128::from(percentile.0)).div_ceil(u128::from(WHOLE));
-    sorted.get(usize::try_from(rank).ok()?.saturating_sub(1)).copied()
+    nearest_place(sorted.len() as u64, percentile)?.among(sorted)
 }
 
 /// The percentile by linear interpolation between the two values around position p × (n − 1): numpy's default, and so vLLM's.
 /// `sorted` ascends. `None` of an empty sample.
 pub fn linear(sorted: &[f64], percentile: Percentile) -> Option<f64> {
-    let last = sorted.len().checked_sub(1)?;
-    let position = last as u128 * u128::from(percentile.0);
-    let below = usize::try_from(position / u128::from(WHOLE)).ok()?;
-    let fraction = (position % u128::from(WHOLE)) as f64 / f64::from(WHOLE);
-    let (low, high) = (*sorted.get(below)?, *sorted.get(below + 1).unwrap_or(&sorted[last]));
-    let gap = high - low;
-    // From the nearer end, as numpy does, so that the result never leaves the interval.
-    Some(if fraction < 0.5 { low + gap * fraction } else { high - gap * (1.0 - fraction) })
+    linear_place(sorted.len() as u64, percentile)?.among(sorted)
 }
 
 /// As [`linear`], for any percentile: `percent` of 99.9 is the 99.9th. `None` of an empty sample, and outside of 0 to 100.
 pub fn linear_at(sorted: &[f64], percent: f64) -> Option<f64> {
-    let last = sorted.len().checked_sub(1)?;
+    linear_place_at(sorted.len() as u64, percent)?.among(sorted)
+}
+
+/// Where a percentile lies in a sample: at the value of a rank, or on the way from it to the next. Ranks are counted from 0.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Place {
+    below: u64,
+    above: u64,
+    /// How far from the one to the other, from 0 to 1.
+    fraction: f64,
+}
+
+impl Place {
+    /// The ranks whose values it takes.
+    pub(crate) const fn ranks(self) -> [u64; 2] {
+        [self.below, self.above]
+    }
+
+    /// The percentile, where `value` tells the value of a rank. `None` if it does not.
+    pub(crate) fn of(self, value: impl Fn(u64) -> Option<f64>) -> Option<f64> {
+        let (low, high) = (value(self.below)?, value(self.above)?);
+        let (gap, fraction) = (high - low, self.fraction);
+        // From the nearer end, as numpy does, so that the result never leaves the interval.
+        Some(if fraction < 0.5 { low + gap * fraction } else { high - gap * (1.0 - fraction) })
+    }
+
+    fn among(self, sorted: &[f64]) -> Option<f64> {
+        self.of(|rank| sorted.get(usize::try_from(rank).ok()?).copied())
+    }
+}
+
+/// Where [`nearest_rank`] takes the percentile of `n` values.
+pub(crate) fn nearest_place(n: u64, percentile: Percentile) -> Option<Place> {
+    let rank = (u128::from(n) * u128::from(percentile.0)).div_ceil(u128::from(WHOLE));
+    let rank = u64::try_from(rank).ok()?.saturating_sub(1);
+    (n > 0).then_some(Place { below: rank, above: rank, fraction: 0.0 })
+}
+
+/// Where [`linear`] takes the percentile of `n` values.
+pub(crate) fn linear_place(n: u64, percentile: Percentile) -> Option<Place> {
+    let last = n.checked_sub(1)?;
+    let position = u128::from(last) * u128::from(percentile.0);
+    let below = u64::try_from(position / u128::from(WHOLE)).ok()?;
+    let fraction = (position % u128::from(WHOLE)) as f64 / f64::from(WHOLE);
+    Some(Place { below, above: (below + 1).min(last), fraction })
+}
+
+/// Where [`linear_at`] takes the percentile of `n` values.
+pub(crate) fn linear_place_at(n: u64, percent: f64) -> Option<Place> {
+    let last = n.checked_sub(1)?;
     if !(0.0..=100.0).contains(&percent) {
         return None;
     }
     let position = percent / 100.0 * last as f64;
-    let below = (position.floor() as usize).min(last);
-    let fraction = position - below as f64;
-    let (low, high) = (sorted[below], sorted[(below + 1).min(last)]);
-    let gap = high - low;
-    Some(if fraction < 0.5 { low + gap * fraction } else { high - gap * (1.0 - fraction) })
+    let below = (position.floor() as u64).min(last);
+    Some(Place { below, above: (below + 1).min(last), fraction: position - below as f64 })
 }
 
 const WHOLE: u16 = 10_000;

@@ -80,8 +80,10 @@ impl Timeline {
         let (mut whole, mut until_tail, mut until_ramp) =
             (Tokens::default(), Tokens::default(), Tokens::default());
         for record in run.successes() {
+            let mut earlier =
+                Earlier { completions: &completions, before: 0, moment: Offset::ZERO };
             arrivals(record, |at, tokens| {
-                let point = completions.partition_point(|&completion| completion < at);
+                let point = earlier.than(at);
                 // Nothing of a success arrives after its own completion, but a damaged log must not end the report.
                 arrived[point.min(completions.len() - 1)].add(tokens);
                 whole.add(tokens);
@@ -118,11 +120,12 @@ fn points(begin: Offset, completions: &[Offset], arrived: &[Tokens]) -> Vec<Time
     points.collect()
 }
 
+/// Tokens by kind.
 #[derive(Clone, Copy, Default)]
-struct Tokens {
-    output: u64,
-    new_prompt: u64,
-    cached_prompt: u64,
+pub(crate) struct Tokens {
+    pub(crate) output: u64,
+    pub(crate) new_prompt: u64,
+    pub(crate) cached_prompt: u64,
 }
 
 impl Tokens {
@@ -158,9 +161,17 @@ pub(crate) fn peak_second(run: &Run<'_>) -> Option<f64> {
     let mut seconds: BTreeMap<u64, u64> = BTreeMap::new();
     let streams = run.successes().filter(|record| record.streamed && generates(record));
     for record in streams {
+        // Of one request many arrive in the same second.
+        let (mut second, mut output) = (0, 0);
         arrivals(record, |at, tokens| {
-            *seconds.entry((at - begin).as_secs()).or_default() += tokens.output;
+            let this = (at - begin).as_secs();
+            if this != second {
+                *seconds.entry(second).or_default() += output;
+                (second, output) = (this, 0);
+            }
+            output += tokens.output;
         });
+        *seconds.entry(second).or_default() += output;
     }
     seconds.into_values().max().map(|tokens| tokens as f64)
 }
@@ -180,19 +191,58 @@ pub(crate) fn output_between(run: &Run<'_>, from: Offset, to: Offset) -> u64 {
 
 /// Tells `book` of every arrival of tokens: the prompt's with the first chunk, and each chunk's own. Where the server did not
 /// tell the tokens of each chunk, or they do not add up to the output's count, the count is spread evenly over the chunks.
-fn arrivals(record: &Record, mut book: impl FnMut(Offset, Tokens)) {
+pub(crate) fn arrivals(record: &Record, mut book: impl FnMut(Offset, Tokens)) {
     let prompt = u64::from(record.prompt_tokens.count().unwrap_or(0));
     let cached = u64::from(record.prompt_tokens.cached.unwrap_or(0)).min(prompt);
     let read = record.first().unwrap_or(record.end);
     book(read, Tokens { output: 0, new_prompt: prompt - cached, cached_prompt: cached });
 
     let count = record.output_tokens.map_or(0, |tokens| u64::from(tokens.count));
-    let told: u64 = record.chunks.iter().map(|chunk| u64::from(chunk.tokens)).sum();
-    let chunks = record.chunks.len() as u64;
-    for (index, chunk) in (0..).zip(&record.chunks) {
-        let even = count * (index + 1) / chunks - count * index / chunks;
-        let output = if told == count { u64::from(chunk.tokens) } else { even };
+    let told = record.chunks.told() == count;
+    for (chunk, even) in record.chunks.iter().zip(spread(count, record.chunks.len() as u64)) {
+        let output = if told { u64::from(chunk.tokens) } else { even };
         book(chunk.at, Tokens { output, ..Tokens::default() });
+    }
+}
+
+/// A count spread evenly over so many, in order: the i-th of n gets ⌊count × (i + 1) ÷ n⌋ − ⌊count × i ÷ n⌋.
+fn spread(count: u64, over: u64) -> impl Iterator<Item = u64> {
+    let over = over.max(1);
+    let (each, rest) = (count / over, count % over);
+    let mut carried = 0;
+    std::iter::repeat_with(move || {
+        carried += rest;
+        let whole = u64::from(carried >= over);
+        carried -= whole * over;
+        each + whole
+    })
+}
+
+/// Counts completions before a moment, quickly for a moment not much later than the one before.
+struct Earlier<'a> {
+    /// Ascending.
+    completions: &'a [Offset],
+    /// How many of them lie before the last moment asked for.
+    before: usize,
+    moment: Offset,
+}
+
+impl Earlier<'_> {
+    /// How many lie before this moment.
+    fn than(&mut self, moment: Offset) -> usize {
+        if moment < self.moment {
+            self.before = 0;
+        }
+        let rest = &self.completions[self.before..];
+        let mut reach = 1;
+        while rest.get(reach - 1).is_some_and(|&completion| completion < moment) {
+            reach *= 2;
+        }
+        // Half as far all are earlier, and at the whole reach none is.
+        let near = &rest[reach / 2..rest.len().min(reach)];
+        self.before += reach / 2 + near.partition_point(|&completion| completion < moment);
+        self.moment = moment;
+        self.before
     }
 }
 
@@ -259,6 +309,27 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_count_is_spread_evenly(count in 0_u64..1_000_000, over in 1_u64..50) {
+            let even = |i: u64| count * (i + 1) / over - count * i / over;
+            let spread: Vec<u64> = spread(count, over).take(over as usize).collect();
+            prop_assert_eq!(spread, (0..over).map(even).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn what_is_earlier_is_counted_wherever_it_was_counted_before(
+            mut completions in prop::collection::vec(0_u64..100, 0..60),
+            moments in prop::collection::vec(0_u64..110, 0..60),
+        ) {
+            completions.sort_unstable();
+            let completions: Vec<Offset> = completions.into_iter().map(Offset::from_nanos).collect();
+            let mut earlier = Earlier { completions: &completions, before: 0, moment: Offset::ZERO };
+            for moment in moments.into_iter().map(Offset::from_nanos) {
+                let counted = completions.iter().filter(|&&completion| completion < moment).count();
+                prop_assert_eq!(earlier.than(moment), counted);
+            }
+        }
+
         #[test]
         fn every_token_is_booked_once(
             gaps in prop::collection::vec(prop::collection::vec(0_u64..40_000, 1..6), 1..6),

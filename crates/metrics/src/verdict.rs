@@ -285,7 +285,7 @@ mod tests {
             let at = |tenths: u64| tokometer_record::Offset::from_nanos(tenths * 100_000);
             (record.scheduled, record.started) = (at(started), at(started));
             record.end = at(started + tenths);
-            record.chunks[0].at = record.end;
+            record.chunks.edit(|chunks| chunks[0].at = record.end);
             record
         }));
         log.point.concurrency = Some(places as usize);

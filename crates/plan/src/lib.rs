@@ -27,4 +27,4 @@ pub use resolve::{Resolved, load, resolve};
 pub use secret::{Filled, is_secret_field, names_a_secret};
 pub use url::{Scheme, Url};
 pub use written::{Amount, Between, Burstiness, Limit, Pace, Rate, Span};
-pub use yaml::from_yaml;
+pub use yaml::{Document, from_yaml, locate, read_yaml};

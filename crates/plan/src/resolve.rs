@@ -498,7 +498,7 @@ prompts: {dataset: random}
         output.vllm.goodput.ttft: must be a number of milliseconds, not negative
         hint: for example ttft: 500
         ");
-        insta::assert_snapshot!(refused("{metadata: {tp: [1]}}"), @"output.vllm.metadata.tp: must be a text");
+        insta::assert_snapshot!(refused("{metadata: {tp: [1]}}"), @"output.vllm.metadata.tp: must be a text, a number, true or false");
         insta::assert_snapshot!(refused("{metadata: {hub_token: s3cret}}"), @"
         output.vllm.metadata.hub_token: hub_token is what secrets are called, and results show it to all
         hint: leave it out; if it is no secret, give it another name

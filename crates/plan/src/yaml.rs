@@ -1,9 +1,11 @@
-//! The native form as YAML: reading it with line and column in every error, and finding where a setting stands.
+//! The native form as YAML: reading it with line and column in every error, and finding where a setting stands. Other documents that
+//! hold settings of a plan are read by the same rules.
 //!
 //! Deliberately shows no excerpt of the file in an error: an excerpt could hold a secret that was typed into the wrong place.
 
 use std::fmt;
 
+use serde::de::DeserializeOwned;
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::{Error, Spanned};
@@ -11,21 +13,44 @@ use serde_saphyr::{Error, Spanned};
 use crate::config::Config;
 use crate::error::{PlanError, did_you_mean};
 
+/// A kind of document in YAML: how errors speak of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Document {
+    /// What it is called: `plan`.
+    pub name: &'static str,
+    /// The file that explains every setting of it: `docs/plan.md`.
+    pub guide: &'static str,
+}
+
 /// Reads a plan as it was typed. `file` is what errors call it.
 ///
 /// # Errors
 /// If it is not YAML, has a key that plans do not have, or a value of another type; with the line and the column.
 pub fn from_yaml(text: &str, file: &str) -> Result<Config, PlanError> {
-    if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
-        return Err(PlanError::new("the plan is empty")
-            .with_hint("docs/plan.md shows the smallest one")
-            .with_place(file));
-    }
-    serde_saphyr::from_str(text).map_err(|error| explain(&error, file))
+    read_yaml(text, file, PLAN)
 }
 
-/// Names the line and column at which the setting stands that `error` is about, or the nearest one around it.
-pub(crate) fn locate(error: PlanError, text: &str, file: &str) -> PlanError {
+/// Reads a document of that kind as it was typed. `file` is what errors call it.
+///
+/// # Errors
+/// If it is not YAML, has a key that such documents do not have, or a value of another type; with the line and the column.
+pub fn read_yaml<T: DeserializeOwned>(
+    text: &str,
+    file: &str,
+    document: Document,
+) -> Result<T, PlanError> {
+    if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+        return Err(PlanError::new(format!("the {} is empty", document.name))
+            .with_hint(format!("{} shows the smallest one", document.guide))
+            .with_place(file));
+    }
+    serde_saphyr::from_str(text).map_err(|error| explain(&error, file, document))
+}
+
+/// Names the line and column of `text` at which the setting stands that `error` is about, or the nearest one around it. `file` is what
+/// errors call the text.
+#[must_use]
+pub fn locate(error: PlanError, text: &str, file: &str) -> PlanError {
     let Some(setting) = error.setting() else { return error.with_place(file) };
     let place = match serde_saphyr::from_str::<Spanned<Node>>(text) {
         Ok(root) => {
@@ -51,7 +76,7 @@ fn find(root: &Spanned<Node>, setting: &str) -> (u64, u64) {
     (at.referenced.line(), at.referenced.column())
 }
 
-fn explain(error: &Error, file: &str) -> PlanError {
+fn explain(error: &Error, file: &str, document: Document) -> PlanError {
     let place = match error.location() {
         Some(at) => format!("{file}:{}:{}", at.line(), at.column()),
         None => file.to_owned(),
@@ -74,7 +99,7 @@ fn explain(error: &Error, file: &str) -> PlanError {
             PlanError::new(format!("expected {}, found {unexpected}", in_words(expected)))
         }
         Error::SerdeInvalidLength { len, expected, .. } => {
-            PlanError::new(format!("expected {expected}, found {len} of them"))
+            PlanError::new(format!("expected {}, found {len} of them", in_words(expected)))
         }
         Error::InvalidScalar { ty, .. } => PlanError::new(format!("expected {}", in_words(ty))),
         Error::InvalidBooleanStrict { .. } => PlanError::new("expected true or false"),
@@ -84,7 +109,9 @@ fn explain(error: &Error, file: &str) -> PlanError {
         },
         Error::NonFiniteFloat { .. } => PlanError::new("expected a finite number")
             .with_hint("where a rate or a burstiness has no bound, the word is inf"),
-        Error::MultipleDocuments { .. } => PlanError::new("a plan is one YAML document"),
+        Error::MultipleDocuments { .. } => {
+            PlanError::new(format!("a {} is one YAML document", document.name))
+        }
         Error::Message { msg, .. } => PlanError::new(msg.clone()),
         Error::Unexpected { expected, .. } => {
             PlanError::new(format!("expected {}", in_words(expected)))
@@ -93,7 +120,7 @@ fn explain(error: &Error, file: &str) -> PlanError {
     };
     let advised = match problem.hint() {
         Some(_) => problem,
-        None => problem.with_hint("docs/plan.md tells of every setting"),
+        None => problem.with_hint(format!("{} tells of every setting", document.guide)),
     };
     advised.with_place(place)
 }
@@ -109,6 +136,7 @@ fn in_words(ty: &str) -> &str {
     match ty {
         "mapping start" => "keys and values",
         "sequence start" => "a list",
+        "an array of length 2" | "a tuple of size 2" => "two values",
         "string scalar" | "string" => "a text",
         "a nonzero u32" | "a nonzero u64" => "a whole number of at least 1",
         "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, not negative",
@@ -118,6 +146,8 @@ fn in_words(ty: &str) -> &str {
         other => other,
     }
 }
+
+const PLAN: Document = Document { name: "plan", guide: "docs/plan.md" };
 
 /// A YAML document of any shape, with the place of every node.
 #[derive(Debug)]

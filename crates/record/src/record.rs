@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Failure, Offset};
+use crate::{Chunks, Failure, Offset};
 
 /// The facts of one request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub headers: Option<Offset>,
     /// The output as it came, in order. For a response that is not streamed: one chunk, the whole body.
-    pub chunks: Vec<Chunk>,
+    pub chunks: Chunks,
     /// When nothing more was to be expected: end of stream, or the failure.
     pub end: Offset,
     /// Whether the response was streamed. Without streaming there is no first token to time.
@@ -135,51 +135,6 @@ pub enum Connection {
     },
     /// None was had: the request failed before.
     None,
-}
-
-/// One event of the response that bore output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Chunk {
-    /// The moment at which its bytes left the socket.
-    pub at: Offset,
-    /// How many tokens it bore, where the server told (`continuous_usage_stats`). 0 if unknown.
-    pub tokens: u32,
-    /// What kind of output it bore.
-    pub channel: Channel,
-}
-
-/// The kinds of output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Channel {
-    /// The answer's text.
-    #[serde(rename = "c")]
-    Content,
-    /// Reasoning that precedes the answer.
-    #[serde(rename = "r")]
-    Reasoning,
-    /// A call of a tool.
-    #[serde(rename = "t")]
-    ToolCall,
-    /// A refusal.
-    #[serde(rename = "x")]
-    Refusal,
-    /// The result of a request that generates nothing: embeddings, scores.
-    #[serde(rename = "o")]
-    Result,
-}
-
-// A chunk is written as `[at, tokens, channel]`: there are very many of them.
-impl Serialize for Chunk {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        (self.at, self.tokens, self.channel).serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Chunk {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (at, tokens, channel) = Deserialize::deserialize(deserializer)?;
-        Ok(Self { at, tokens, channel })
-    }
 }
 
 /// The length of a prompt, by each party's count.

@@ -18,6 +18,7 @@ use tokometer_metrics::compare::{Interval, LEVEL, Sample, TooFew, bootstrap, wel
 
 use crate::Style;
 
+pub(crate) use basis::statistic;
 pub use figures::{Better, Figure, figure};
 pub use gate::{Gate, Regression};
 pub use outcome::{Malformed, Outcome, applies, read};
@@ -113,7 +114,7 @@ impl Row {
     /// Why it cannot be told: `too few requests for a P99`.
     pub fn why_unknown(&self) -> Option<String> {
         match self.too_few? {
-            TooFew::Requests => Some("too few requests".to_owned()),
+            TooFew::Requests | TooFew::Dependent { .. } => Some("too few requests".to_owned()),
             TooFew::Beyond(percentile) => {
                 Some(format!("too few requests for a P{}", percentile.percent()))
             }

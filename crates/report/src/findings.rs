@@ -226,7 +226,7 @@ fn weight(finding: &Finding) -> String {
     }
 }
 
-const fn dress(severity: Severity) -> (&'static str, Tone) {
+pub(crate) const fn dress(severity: Severity) -> (&'static str, Tone) {
     match severity {
         Severity::Invalid | Severity::Failing => ("✗", Tone::Poor),
         Severity::Limiting => ("▲", Tone::Fair),

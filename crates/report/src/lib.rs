@@ -5,14 +5,20 @@
 
 mod advice;
 pub mod capacity;
+pub mod cases;
+pub mod charts;
+pub mod chinese;
 pub mod compare;
 mod confidence;
+pub mod contrast;
 pub mod dialect;
 pub mod explain;
 mod failing;
 pub mod figure;
 mod findings;
+pub mod gathered;
 mod grid;
+pub mod html;
 pub mod json;
 mod label;
 mod notes;
@@ -20,7 +26,9 @@ mod number;
 mod prose;
 mod server_side;
 mod steady;
+pub mod study;
 mod trust;
+pub mod words;
 
 pub use number::count;
 

@@ -310,7 +310,8 @@ mod tests {
             connected: None,
             sent: None,
             headers: None,
-            chunks: vec![Chunk { at: Offset::from_nanos(9), tokens: 0, channel: Channel::Content }],
+            chunks: vec![Chunk { at: Offset::from_nanos(9), tokens: 0, channel: Channel::Content }]
+                .into(),
             end: Offset::from_nanos(9),
             streamed: true,
             outcome: Outcome::Ok,
@@ -443,6 +444,7 @@ mod tests {
             tokens_estimated: false,
             arguments: serde_json::Value::Null,
             plan: String::new(),
+            ..Header::default()
         }
     }
 }

@@ -83,6 +83,12 @@ pub(crate) fn in_full(summary: &PointSummary) -> String {
     text
 }
 
+/// Everything that was heard as rows of a figure, its value, and what it says.
+pub(crate) fn told(side: &ServerSide) -> Vec<[String; 3]> {
+    let rows = rows(side, Depth::Full).into_iter();
+    rows.map(|row| [row.figure.replace('\n', " "), row.value, row.says]).collect()
+}
+
 fn rows(side: &ServerSide, depth: Depth) -> Vec<Row> {
     let mut rows = gauges::rows(side, depth);
     rows.extend(latencies::rows(side, depth));

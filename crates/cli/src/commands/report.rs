@@ -1,4 +1,6 @@
-//! `tokometer report`: every report of a run, made again from its log.
+//! `tokometer report`: every report of a run, made again from its log; or one HTML page of several runs.
+
+mod html;
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -7,6 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use tokometer_metrics::summary::Ending;
 use tokometer_record::RunLog;
+use tokometer_report::words::Language;
 
 use crate::exit::Exit;
 use crate::screen::Screen;
@@ -17,18 +20,40 @@ use crate::trouble::{Trouble, chain};
 #[derive(Debug, Args)]
 #[command(after_help = crate::exit::TABLE)]
 pub(crate) struct Arguments {
-    /// The run's folder, or one with a single run somewhere below it
-    #[arg(value_name = "DIR")]
-    folder: PathBuf,
+    /// The run's folder, or one with a single run somewhere below it; with --html or --markdown any number of them, each with any number of runs
+    #[arg(value_name = "DIR", required = true)]
+    folders: Vec<PathBuf>,
+    /// Write one HTML page of all runs instead: it needs no network, and holds every figure
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Print a summary in Markdown instead, for a chat or an issue: the best, what was found, a table of the points
+    #[arg(long, conflicts_with = "html")]
+    markdown: bool,
+    /// The language in which the page opens: en or zh. Its reader can change it
+    #[arg(long, value_name = "LANG", default_value = "en", requires = "html")]
+    lang: Language,
 }
 
-/// Makes the reports. The exit code is the run's own.
+/// Makes the reports. The exit code is the run's own; of several runs, that which says most.
 ///
 /// # Errors
-/// If there is no run, or several, or its log cannot be read.
+/// If there is no run, or without `--html` several, or a log cannot be read, or a report not be written.
 pub(crate) fn report(arguments: &Arguments) -> Result<Exit, Trouble> {
     let screen = Screen::new();
-    let (folder, log) = read_run(&arguments.folder)?;
+    if let Some(file) = &arguments.html {
+        return html::write(&arguments.folders, file, arguments.lang, &screen);
+    }
+    if arguments.markdown {
+        return html::markdown(&arguments.folders, &screen);
+    }
+    let [folder] = arguments.folders.as_slice() else {
+        let given = arguments.folders.len();
+        return Err(Trouble::input(format!("report takes one folder, and {given} were given"))
+            .with_hint(
+                "add --html FILE to write one page of all of them, or --markdown to sum them up",
+            ));
+    };
+    let (folder, log) = read_run(folder)?;
     let rebuilt = tokometer_report::rebuild(&folder, &log, Screen::style()).map_err(|error| {
         Trouble::failed(format!("cannot write the reports into {}: {error}", folder.display()))
     })?;

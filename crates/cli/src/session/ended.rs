@@ -13,6 +13,16 @@ pub(crate) struct Ended {
     pub(crate) exit: Exit,
     /// Its folder.
     pub(crate) folder: PathBuf,
+    /// What its points amounted to, as far as they ended.
+    pub(crate) summaries: Vec<PointSummary>,
+}
+
+impl Ended {
+    /// The result of its first point, where its reports are vLLM's.
+    pub(crate) fn result(&self) -> PathBuf {
+        let point = self.summaries.first().map_or("", |summary| &summary.point.name);
+        self.folder.join(point).join(RESULT)
+    }
 }
 
 /// The exit code that these points deserve, in a run that ended so.
@@ -28,3 +38,6 @@ pub(crate) fn exit_of(summaries: &[PointSummary], ending: Ending) -> Exit {
         deserved.into_iter().filter(|(_, holds)| *holds).map(|(exit, _)| exit).collect();
     Exit::of_run(&deserved)
 }
+
+/// What vLLM's reports write into the folder of a point.
+const RESULT: &str = "result.json";

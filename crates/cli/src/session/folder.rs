@@ -154,7 +154,7 @@ pub(crate) fn basename(model: &str) -> &str {
 }
 
 /// A name that is one folder on every system, by evalscope's rule; and never the folder above.
-fn safe(name: &str) -> String {
+pub(crate) fn safe(name: &str) -> String {
     let safe = name.replace(['<', '>', ':', '"', '|', '?', '*', '\\', '/', '\0'], "_");
     if matches!(safe.as_str(), "" | "." | "..") { "_".to_owned() } else { safe }
 }

@@ -1,5 +1,8 @@
 //! What the log says of the run and of each point: enough to make every report from it, and no secret.
 
+use std::collections::BTreeMap;
+use std::{fs, thread};
+
 use tokometer_plan::{Plan, Reporting};
 use tokometer_record::{Header, Offset, VERSION};
 
@@ -40,7 +43,24 @@ pub(super) fn of(
         tokens_estimated: measure.estimates(),
         arguments,
         plan: plan.to_yaml(),
+        environment: environment(),
     }
+}
+
+/// Where the load comes from: what changes a client's speed, and no more of the machine than that.
+fn environment() -> BTreeMap<String, String> {
+    let kernel = |name: &str| {
+        let told = fs::read_to_string(format!("/proc/sys/kernel/{name}")).ok()?;
+        Some(told.trim().to_owned()).filter(|told| !told.is_empty())
+    };
+    let processors = thread::available_parallelism().ok().map(|count| count.to_string());
+    let told = [
+        ("host", kernel("hostname")),
+        ("system", Some(format!("{} {}", std::env::consts::OS, std::env::consts::ARCH))),
+        ("kernel", kernel("osrelease")),
+        ("processors", processors),
+    ];
+    told.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
 }
 
 /// The settings of a point in its dialect's terms.

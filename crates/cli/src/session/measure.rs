@@ -169,6 +169,13 @@ impl Measure {
         Ok(())
     }
 
+    /// As [`Measure::check_prompts`], for another plan with the same tokenizer.
+    pub(crate) fn check_others(&mut self, plan: &Plan) -> Result<(), Trouble> {
+        self.checked = false;
+        self.close_dataset();
+        self.check_prompts(plan)
+    }
+
     /// The prompts of a point that begins at `offset`.
     pub(crate) fn prompts(
         &self,

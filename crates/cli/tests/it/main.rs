@@ -2,12 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says by a panic that something is wrong")]
 
+mod aggregate;
 mod bad_input;
+mod batch;
 mod bench_serve;
 mod by_hand;
 mod compare;
+mod contrast;
 mod explain;
+mod history;
 mod interruptions;
+mod page;
 mod plans;
 mod runs;
 mod secrets;
@@ -91,6 +96,12 @@ impl Ended {
             stderr: String::from_utf8(output.stderr).unwrap(),
         }
     }
+}
+
+/// Runs a load that must come to its end. On a busy machine the client may be its limit, which is not what such a test is about.
+fn measured(place: &Workplace, line: &str) {
+    let ended = place.run(line);
+    assert!([0, 4].contains(&ended.code), "{line}\n{}{}", ended.stdout, ended.stderr);
 }
 
 fn words(line: &str) -> Vec<String> {

@@ -162,7 +162,7 @@ mod tests {
 
     fn result(index: u64, started: u64, at: u64, inputs: Option<u32>) -> Record {
         let mut record = ok(index, started, &[at]);
-        record.chunks[0].channel = Channel::Result;
+        record.chunks.edit(|chunks| chunks[0].channel = Channel::Result);
         record.streamed = false;
         record.output_tokens = None;
         record.inputs = inputs;
@@ -202,9 +202,9 @@ mod tests {
     #[test]
     fn the_peak_counts_the_tokens_of_a_second() {
         let mut coalesced = ok(0, 0, &[100, 200, 1_100]);
-        for (chunk, tokens) in coalesced.chunks.iter_mut().zip([1, 4, 2]) {
-            chunk.tokens = tokens;
-        }
+        coalesced.chunks.edit(|chunks| {
+            chunks.iter_mut().zip([1, 4, 2]).for_each(|(chunk, tokens)| chunk.tokens = tokens);
+        });
         coalesced.output_tokens = coalesced.output_tokens.map(|mut tokens| {
             tokens.count = 7;
             tokens

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokometer_record::{Channel, Connection, Offset, Record};
+use tokometer_record::{Channel, Chunk, Connection, Offset, Record};
 
 use super::{Metric, Of, Over};
 use crate::Unit;
@@ -194,7 +194,7 @@ pub const TOKENS_PER_CHUNK: Metric = Metric {
                  the gap between tokens.",
     over: Over::Successes,
     of: Of::Request(|record| {
-        let gaps = chunk_gaps(record).count();
+        let gaps = streamed(record).map_or(0, |()| record.chunks.len().saturating_sub(1));
         let tokens = output(record)?.checked_sub(1)?;
         (gaps > 0).then(|| f64::from(tokens) / gaps as f64)
     }),
@@ -243,7 +243,7 @@ pub fn itl_is_estimated(record: &Record) -> bool {
 
 /// Whether a request asked for output, and not for a result: embeddings, scores. A failure without any of either is taken to have.
 pub fn generates(record: &Record) -> bool {
-    !record.chunks.iter().any(|chunk| chunk.channel == Channel::Result)
+    !record.chunks.bear(Channel::Result)
 }
 
 fn streamed(record: &Record) -> Option<()> {
@@ -266,32 +266,49 @@ fn opened(record: &Record) -> Option<(Duration, Duration, Duration)> {
 }
 
 fn chunk_gaps(record: &Record) -> impl Iterator<Item = Duration> {
-    let chunks = streamed(record).map_or(&[][..], |()| record.chunks.as_slice());
-    chunks.windows(2).map(|pair| pair[1].at - pair[0].at)
+    ended(record).map(|(_, gap)| gap)
+}
+
+/// The gaps between chunks, each behind the chunk that ended it. None without a stream.
+fn ended(record: &Record) -> impl Iterator<Item = (Chunk, Duration)> {
+    let most = streamed(record).map_or(0, |()| record.chunks.len());
+    record.chunks.gaps().take(most)
 }
 
 /// Also those of the first: where they are not, the second's count holds them too.
 fn tokens_of_chunks_known(record: &Record) -> bool {
-    record.chunks.iter().all(|chunk| (1..=MOST_TOKENS).contains(&chunk.tokens))
+    record.chunks.tokens().is_none_or(|(fewest, most)| 1 <= fewest && most <= MOST_TOKENS)
 }
 
 /// A chunk of more tokens than this is a server's slip: it must not become as many gaps.
 const MOST_TOKENS: u32 = 65_536;
 
 fn token_gaps(record: &Record, gaps: &mut Vec<f64>) {
-    if tokens_of_chunks_known(record) {
-        for (gap, chunk) in chunk_gaps(record).zip(record.chunks.iter().skip(1)) {
-            let each = gap.as_secs_f64() / f64::from(chunk.tokens);
-            gaps.extend(std::iter::repeat_n(each, chunk.tokens as usize));
+    each_token_gap(record, |_, gap, tokens| {
+        // Nearly all: and then there is nothing to repeat.
+        match tokens {
+            1 => gaps.push(gap),
+            _ => gaps.extend(std::iter::repeat_n(gap, tokens as usize)),
         }
-    } else {
-        let tokens_after_first = output(record).map_or(0, |tokens| tokens.saturating_sub(1));
-        let chunks_after_first = record.chunks.len().saturating_sub(1);
-        let share = match tokens_after_first {
-            0 => 1.0,
-            tokens => chunks_after_first as f64 / f64::from(tokens),
-        };
-        gaps.extend(chunk_gaps(record).map(|gap| gap.as_secs_f64() * share));
+    });
+}
+
+/// Tells `tell` of the gaps per token of [`ITL`]: the moment at which each ended, its length in seconds, and for how many tokens it
+/// stands.
+pub(crate) fn each_token_gap(record: &Record, mut tell: impl FnMut(Offset, f64, u32)) {
+    let known = tokens_of_chunks_known(record);
+    let tokens_after_first = output(record).map_or(0, |tokens| tokens.saturating_sub(1));
+    let chunks_after_first = record.chunks.len().saturating_sub(1);
+    let share = match tokens_after_first {
+        0 => 1.0,
+        tokens => chunks_after_first as f64 / f64::from(tokens),
+    };
+    for (chunk, gap) in ended(record) {
+        let gap = gap.as_secs_f64();
+        match known {
+            true => tell(chunk.at, gap / f64::from(chunk.tokens), chunk.tokens),
+            false => tell(chunk.at, gap * share, 1),
+        }
     }
 }
 

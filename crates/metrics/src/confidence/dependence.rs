@@ -9,7 +9,7 @@ use std::ops::Range;
 
 /// The dependence of values, in the order in which they came about.
 #[derive(Clone, Debug)]
-pub(super) struct Dependence {
+pub(crate) struct Dependence {
     n: f64,
     /// Their variance: divided by n − 1.
     variance: f64,
@@ -23,7 +23,7 @@ pub(super) struct Dependence {
 
 impl Dependence {
     /// Of at least two values, all finite.
-    pub(super) fn of(values: &[f64]) -> Self {
+    pub(crate) fn of(values: &[f64]) -> Self {
         let n = values.len() as f64;
         let neighbours = correlation(values);
         let neighbours = if neighbours > BY_CHANCE / n.sqrt() { neighbours.min(MOST) } else { 0.0 };
@@ -39,21 +39,27 @@ impl Dependence {
     }
 
     /// The means of the batches.
-    pub(super) fn batches(&self) -> &[f64] {
+    pub(crate) fn batches(&self) -> &[f64] {
         &self.batches
     }
 
     /// The square of the standard error of the mean.
-    pub(super) fn squared_error(&self) -> f64 {
+    pub(crate) fn squared_error(&self) -> f64 {
         let of_batches = variance(&self.batches) / self.batches.len() as f64;
         let of_neighbours = self.variance / self.n;
         (of_batches * fading(self.between)).max(of_neighbours * fading(self.neighbours))
     }
 
+    /// How many independent values they are worth by the correlation of neighbours alone, which hundreds of values tell better than
+    /// their few batches tell theirs.
+    pub(crate) fn worth_by_neighbours(&self) -> f64 {
+        self.n / fading(self.neighbours)
+    }
+
     /// How many independent values they are worth at most, by the correlation of neighbours, and where even whole batches follow each
     /// other, by that of batches.
-    pub(super) fn worth_at_most(&self) -> f64 {
-        let by_neighbours = self.n / fading(self.neighbours);
+    pub(crate) fn worth_at_most(&self) -> f64 {
+        let by_neighbours = self.worth_by_neighbours();
         if self.between > ALIKE {
             by_neighbours.min(self.batches.len() as f64 / fading(self.between))
         } else {
@@ -62,7 +68,7 @@ impl Dependence {
     }
 
     /// How many independent values they are worth.
-    pub(super) fn worth(&self) -> f64 {
+    pub(crate) fn worth(&self) -> f64 {
         let expected = self.variance * self.batches.len() as f64 / self.n;
         let apart = variance(&self.batches) / expected;
         let by_batches = match apart > FAR_APART || self.neighbours > 0.0 {

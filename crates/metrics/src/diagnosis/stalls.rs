@@ -182,10 +182,10 @@ impl Seen {
             let mut in_a_row: Vec<(f64, Offset)> = Vec::new();
             let mut longest = None;
             seen.streams += u64::from(record.chunks.len() > 1);
-            for pair in record.chunks.windows(2) {
-                let (from, to) = (pair[0].at, pair[1].at);
-                let (length, ends) =
-                    ((to - from).as_secs_f64(), another(&firsts, record, to, near));
+            let mut from = record.first().unwrap_or_default();
+            for (chunk, gap) in record.chunks.gaps() {
+                let to = chunk.at;
+                let (length, ends) = (gap.as_secs_f64(), another(&firsts, record, to, near));
                 if length >= long / 4.0 {
                     seen.tail.push(length);
                 }
@@ -201,6 +201,7 @@ impl Seen {
                     seen.long.add(in_a_row.drain(..).len() as u64, 0);
                     seen.usual.add(1, u64::from(ends));
                 }
+                from = to;
             }
             seen.long.add(in_a_row.len() as u64, 0);
             seen.stalls.extend(longest);

@@ -26,7 +26,7 @@ pub struct Vllm {
     /// A word for this run, in the result and in its file's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
-    /// Further entries of the result: names and texts, no secrets.
+    /// Further entries of the result: names and what they stand for (texts, numbers, true or false), no secrets.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
     /// Metrics to show: `ttft`, `tpot`, `itl`, `e2el`, `client_queue_time`, `e2el_including_client_queue` (default: `ttft`,

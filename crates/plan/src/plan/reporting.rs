@@ -30,7 +30,7 @@ pub struct Vllm {
     /// A word for this run.
     pub label: Option<String>,
     /// Further entries of the result, in this order.
-    pub metadata: Vec<(String, String)>,
+    pub metadata: Vec<(String, Value)>,
     /// The metrics shown, in this order: names of vLLM's.
     pub percentile_metrics: Vec<String>,
     /// The percentiles shown, from 0 to 100.
@@ -64,7 +64,6 @@ pub struct Save {
 
 impl Vllm {
     pub(super) fn to_config(&self) -> config::Vllm {
-        let metadata = |(name, text): &(String, String)| (name.clone(), Value::from(text.clone()));
         let goodput = |(name, limit): &(String, f64)| (name.clone(), Value::from(*limit));
         config::Vllm {
             backend: Some(self.backend.clone()),
@@ -72,7 +71,7 @@ impl Vllm {
             tokenizer_id: Some(self.tokenizer_id),
             num_prompts: self.num_prompts,
             label: self.label.clone(),
-            metadata: self.metadata.iter().map(metadata).collect(),
+            metadata: self.metadata.iter().cloned().collect(),
             percentile_metrics: Some(self.percentile_metrics.clone()),
             percentiles: Some(self.percentiles.clone()),
             goodput: self.goodput.iter().map(goodput).collect(),

@@ -45,7 +45,7 @@ pub(super) fn resolve(
 }
 
 /// Every result shows them, so that none may be a secret.
-fn metadata(entries: Map<String, Value>) -> Result<Vec<(String, String)>, PlanError> {
+fn metadata(entries: Map<String, Value>) -> Result<Vec<(String, Value)>, PlanError> {
     let entry = |(name, value): (String, Value)| {
         let setting = format!("output.vllm.metadata.{name}");
         if names_a_secret(&name) {
@@ -54,9 +54,8 @@ fn metadata(entries: Map<String, Value>) -> Result<Vec<(String, String)>, PlanEr
                 .with_hint("leave it out; if it is no secret, give it another name"));
         }
         match value {
-            Value::String(text) => Ok((name, text)),
-            Value::Number(_) | Value::Bool(_) => Ok((name, value.to_string())),
-            _ => Err(PlanError::at(setting, "must be a text")),
+            Value::String(_) | Value::Number(_) | Value::Bool(_) => Ok((name, value)),
+            _ => Err(PlanError::at(setting, "must be a text, a number, true or false")),
         }
     };
     entries.into_iter().map(entry).collect()

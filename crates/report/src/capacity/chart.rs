@@ -14,13 +14,13 @@ pub(crate) fn figure(capacity: &Capacity, dpi: u32) -> Figure {
         panels.insert(0, carried(capacity));
     }
     Figure {
-        title: format!("{}: an estimate by a model, not a measurement", capacity.deployment),
+        title: format!("{}: an estimate by a model, not a measurement", capacity.deployment).into(),
         columns: panels.len(),
         panels,
         panel: Size { width: 5.0, height: 4.0 },
         dpi,
         axes: Axes::Own,
-        legend: Some("Objectives".to_owned()),
+        legend: Some("Objectives".into()),
     }
 }
 
@@ -31,18 +31,20 @@ fn carried(capacity: &Capacity) -> Panel {
         // Below those of single objectives, which it follows: broad, so that they show upon it.
         let found = capacity.rows.iter().map(|row| (row.replicas, &row.all));
         series.push(Series {
-            name: Some("all together".to_owned()),
+            name: Some("all together".into()),
             look: ALL_TOGETHER,
             points: points(found),
+            errors: crate::figure::Errors::default(),
         });
     }
     for (place, _) in capacity.objectives.iter().enumerate() {
         let found =
             capacity.rows.iter().filter_map(|row| Some((row.replicas, row.each.get(place)?)));
         series.push(Series {
-            name: Some(name(capacity, place)),
+            name: Some(name(capacity, place).into()),
             look: look(place),
             points: points(found),
+            errors: crate::figure::Errors::default(),
         });
     }
     let load = match capacity.load {
@@ -50,10 +52,11 @@ fn carried(capacity: &Capacity) -> Panel {
         Load::Users => "Users",
     };
     Panel {
-        title: "The most load within each objective".to_owned(),
+        title: "The most load within each objective".into(),
         x: Axis::linear("Replicas"),
         y: Axis::linear(load),
         marks: Marks::Series(series),
+        rules: Vec::new(),
     }
 }
 
@@ -89,7 +92,12 @@ fn course(capacity: &Capacity) -> Panel {
                 break;
             }
         }
-        series.push(Series { name: Some(name(capacity, place)), look: look(place), points });
+        series.push(Series {
+            name: Some(name(capacity, place).into()),
+            look: look(place),
+            points,
+            errors: crate::figure::Errors::default(),
+        });
     }
     let piled = trials.iter().filter(|trial| trial.saturated);
     let piled = piled.flat_map(|trial| {
@@ -126,13 +134,14 @@ fn course(capacity: &Capacity) -> Panel {
         None => String::new(),
     };
     Panel {
-        title: format!("On {on}: {within}"),
+        title: format!("On {on}: {within}").into(),
         x: Axis::linear(match capacity.load {
             Load::Rate => "Requests per second",
             Load::Users => "Users",
         }),
-        y: Axis { label: "Figure ÷ limit".to_owned(), scale: Scale::Log },
+        y: Axis { label: "Figure ÷ limit".into(), scale: Scale::Log },
         marks: Marks::Series(lines),
+        rules: Vec::new(),
     }
 }
 
@@ -142,7 +151,7 @@ const fn look(place: usize) -> Look {
 }
 
 fn line(name: &str, look: Look, points: Vec<Point>) -> Series {
-    Series { name: Some(name.to_owned()), look, points }
+    Series { name: Some(name.into()), look, points, errors: crate::figure::Errors::default() }
 }
 
 fn name(capacity: &Capacity, place: usize) -> String {

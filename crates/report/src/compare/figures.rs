@@ -73,6 +73,7 @@ const WHOLE: &[(&str, &str, Better)] = &[
     ("max_output_tokens_per_s", "Peak output tokens (tok/s)", Better::Higher),
     ("max_concurrent_requests", "Peak concurrent requests", Better::Neither),
     ("rtfx", "RTFx", Better::Higher),
+    ("success_rate", "Success (%)", Better::Higher),
     ("slo_attainment", "SLO attainment (share)", Better::Higher),
     ("achieved_rate", "Achieved rate (req/s)", Better::Neither),
     ("cancelled", "Cancelled requests", Better::Neither),

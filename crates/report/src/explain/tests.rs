@@ -37,7 +37,7 @@ fn log(index: usize, places: usize, gap: u64) -> PointLog {
             sent: None,
             headers: None,
             end: chunks[7].at,
-            chunks,
+            chunks: chunks.into(),
             streamed: true,
             outcome: Outcome::Ok,
             status: Some(200),
@@ -195,9 +195,9 @@ fn hanging_together(seed: u64) -> PointSummary {
         let mut record = patterns[0].clone();
         record.index = request;
         (record.scheduled, record.started) = (ms(started), ms(started));
-        for (chunk, token) in record.chunks.iter_mut().zip(0..) {
-            chunk.at = ms(first + 10 * token);
-        }
+        record.chunks.edit(|chunks| {
+            chunks.iter_mut().zip(0..).for_each(|(chunk, token)| chunk.at = ms(first + 10 * token));
+        });
         record.end = ms(first + 70);
         started = first + 70;
         log.records.push(record);

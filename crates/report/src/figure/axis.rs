@@ -4,11 +4,13 @@
 
 use std::str::FromStr;
 
+use crate::words::Words;
+
 /// An axis.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Axis {
     /// What is written along it.
-    pub label: String,
+    pub label: Words,
     /// How values become places.
     pub scale: Scale,
 }
@@ -41,8 +43,8 @@ pub(crate) struct Tick {
 
 impl Axis {
     /// An axis on which equal differences are equally far.
-    pub fn linear(label: &str) -> Self {
-        Self { label: label.to_owned(), scale: Scale::Linear }
+    pub fn linear(label: impl Into<Words>) -> Self {
+        Self { label: label.into(), scale: Scale::Linear }
     }
 
     /// Whether the value can stand on it.
@@ -83,11 +85,12 @@ impl Scale {
         }
     }
 
+    /// The value of a measure, the nearest that can be told where there is none so large or so small.
     fn value(self, measure: f64) -> f64 {
         match self {
-            Self::Linear => measure,
-            Self::Log => 10_f64.powf(measure),
-            Self::Sqrt => measure.max(0.0).powi(2),
+            Self::Linear => measure.clamp(-f64::MAX, f64::MAX),
+            Self::Log => 10_f64.powf(measure.clamp(-307.0, 308.0)),
+            Self::Sqrt => measure.max(0.0).powi(2).min(f64::MAX),
         }
     }
 
@@ -104,7 +107,8 @@ impl Scale {
     /// Values between those marked, for fine lines: on a logarithmic axis the digits of each decade.
     pub(crate) fn between(self, extent: Extent) -> Vec<f64> {
         let (first, last) = (extent.low.log10().floor(), extent.high.log10().ceil());
-        if self != Self::Log || last - first > 8.0 {
+        // An axis that others made reach below 0 has no first decade.
+        if self != Self::Log || !(first.is_finite() && last - first <= 8.0) {
             return Vec::new();
         }
         let decades = (first as i32)..=(last as i32);
@@ -117,6 +121,11 @@ impl Scale {
 impl Extent {
     pub(crate) const fn at(value: f64) -> Self {
         Self { low: value, high: value }
+    }
+
+    /// Of so many things side by side, the middle of the first at 0.
+    pub(crate) fn slots(things: usize) -> Self {
+        Self { low: -0.5, high: things.max(1) as f64 - 0.5 }
     }
 
     pub(crate) const fn take(&mut self, value: f64) {
@@ -141,7 +150,7 @@ impl Extent {
             && 0.0 <= self.low
             && self.low <= 0.4 * self.high
         {
-            return Self { low: 0.0, high: self.high * 1.06 };
+            return Self { low: 0.0, high: (self.high * 1.06).min(f64::MAX) };
         }
         let (low, high) = (scale.measure(self.low), scale.measure(self.high));
         let room = match high - low {
@@ -156,6 +165,21 @@ impl Extent {
     pub(crate) fn with_room_above(self, scale: Scale, part: f64) -> Self {
         let (low, high) = (scale.measure(self.low), scale.measure(self.high));
         Self { high: scale.value(high + (high - low) * part), ..self }
+    }
+
+    /// Reaching a value too, with a little room behind it, unless that would leave less than a third of the axis to what it spans.
+    pub(crate) fn reaching(self, scale: Scale, value: f64) -> Self {
+        if !scale.bears(value) || self.holds(value) {
+            return self;
+        }
+        let (low, high) = (scale.measure(self.low), scale.measure(self.high));
+        let at = scale.measure(value);
+        let (low, high) =
+            if at < low { (at - (high - at) * 0.04, high) } else { (low, at + (at - low) * 0.06) };
+        let wide = Self { low: scale.value(low), high: scale.value(high) };
+        let old = scale.measure(self.high) - scale.measure(self.low);
+        let is_sensible = (high - low).is_finite() && high - low <= 3.0 * old;
+        if is_sensible && scale.bears(wide.low) && scale.bears(wide.high) { wide } else { self }
     }
 
     /// With a fiftieth of its length on either side.
@@ -197,7 +221,9 @@ fn round_step(wanted: f64) -> f64 {
 
 /// Powers of ten, with 2 and 5 between them where there is room; only every n-th power where there is none.
 fn logarithmic(extent: Extent, wanted: usize) -> Vec<Tick> {
-    let (first, last) = (extent.low.log10().floor() as i32, extent.high.log10().ceil() as i32);
+    // The powers of ten that there are.
+    let power = |value: f64| value.clamp(-308.0, 308.0) as i32;
+    let (first, last) = (power(extent.low.log10().floor()), power(extent.high.log10().ceil()));
     let within = |digits: &[u8]| -> Vec<f64> {
         let values = (first..=last).flat_map(|decade| {
             digits.iter().map(move |&digit| f64::from(digit) * 10_f64.powi(decade))
@@ -255,9 +281,12 @@ fn roundest((low, high): (f64, f64), whole: bool) -> Option<f64> {
 }
 
 /// A value on an axis whose values are `step` apart and reach up to `largest`.
-fn text(value: f64, step: f64, largest: f64) -> String {
+pub(crate) fn text(value: f64, step: f64, largest: f64) -> String {
     if value == 0.0 {
         return "0".to_owned();
+    }
+    if largest >= 1e15 {
+        return signed(format!("{value:.2e}"));
     }
     for (unit, sign) in [(1e12, "T"), (1e9, "G"), (1e6, "M")] {
         if largest >= unit {
@@ -353,9 +382,24 @@ mod tests {
     }
 
     #[test]
+    fn an_extent_reaches_what_is_near_and_not_what_would_crush_it() {
+        let extent = Extent { low: 0.0, high: 100.0 };
+        assert_eq!(extent.reaching(Scale::Linear, 50.0), extent);
+        assert!(extent.reaching(Scale::Linear, 200.0).high > 200.0);
+        assert_eq!(extent.reaching(Scale::Linear, 2_000.0), extent);
+        assert_eq!(extent.reaching(Scale::Linear, f64::NAN), extent);
+        let decade = Extent { low: 10.0, high: 100.0 };
+        assert!(decade.reaching(Scale::Log, 500.0).holds(500.0));
+        assert_eq!(decade.reaching(Scale::Log, -1.0), decade);
+    }
+
+    #[test]
     fn extents_that_cannot_be_marked_have_no_ticks() {
         assert!(texts(Scale::Linear, 1.0, 1.0, 5).is_empty());
         assert!(texts(Scale::Linear, f64::NAN, 1.0, 5).is_empty());
         assert!(texts(Scale::Linear, -1e308, 1e308, 5).len() < 20);
+        assert!(Scale::Log.between(Extent { low: -1.0, high: 10.0 }).is_empty());
+        let room = Extent::at(f64::MAX).with_room(Scale::Log);
+        assert!(room.high.is_finite() && texts(Scale::Log, room.low, f64::INFINITY, 5).len() < 20);
     }
 }

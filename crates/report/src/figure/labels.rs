@@ -8,6 +8,7 @@ use super::letters::width;
 use super::marks::{Marks, Point};
 use super::text::{Anchor, Text};
 use super::view::{Frame, View};
+use super::{paint, rules};
 
 /// The labels of a panel.
 #[derive(Clone, Debug, Default)]
@@ -66,19 +67,20 @@ impl<'a> Search<'a> {
             Self { frame: view.frame, wanted: vec![], better_free: vec![], closed: vec![] };
         let Marks::Series(all) = &view.panel.marks else { return search };
         let drawn = |point: &&Point| view.panel.x.bears(point.x) && view.panel.y.bears(point.y);
-        let place = |point: &Point| (view.across(point.x), view.up(point.y));
-        for series in all {
-            let points: Vec<&Point> = series.points.iter().filter(drawn).collect();
-            let places: Vec<_> = points.iter().map(|point| place(point)).collect();
-            search.better_free.extend(places.iter().map(|&at| Frame::around(at, 3.5)));
-            if series.look.is_joined() {
-                search.better_free.extend(places.windows(2).flat_map(|ends| along(ends, 5.0, 2.0)));
-            }
-            let labelled = points.iter().zip(places);
-            let labelled = labelled.filter_map(|(point, at)| Some((point.label.as_deref()?, at)));
-            search.wanted.extend(labelled);
+        let labelled = all.iter().flat_map(|series| series.points.iter().filter(drawn));
+        let wanted = |point: &'a Point| {
+            Some((point.label.as_deref()?, (view.across(point.x), view.up(point.y))))
+        };
+        search.wanted.extend(labelled.filter_map(wanted));
+        if search.wanted.is_empty() {
+            return search;
         }
+        search.better_free = obstacles(view);
         search.closed.extend(search.wanted.iter().map(|&(_, at)| Frame::around(at, 3.5)));
+        for rule in rules::placed(view) {
+            search.closed.extend(rule.label.map(|(_, frame)| frame.grown(1.0)));
+            search.better_free.extend(rule.line.iter().flat_map(|ends| along(ends, 5.0, 2.0)));
+        }
         search
     }
 
@@ -96,16 +98,23 @@ impl<'a> Search<'a> {
     fn placed(&mut self, (label, point): Wanted<'_>, size: f64) -> Option<Label> {
         let wide = width(label, size);
         let high = label.lines().count().max(1) as f64 * size * Text::LEADING;
+        // Only what is near can be in the way.
+        let reach = DISTANCES[DISTANCES.len() - 1] + wide + high;
+        let near = |taken: &[Frame]| -> Vec<Frame> {
+            let around = Frame::around(point, reach);
+            taken.iter().copied().filter(|taken| taken.covered(around) > 0.0).collect()
+        };
+        let (better_free, closed) = (near(&self.better_free), near(&self.closed));
         let mut best: Option<(f64, Frame, Vec<Frame>)> = None;
         for (step, distance) in DISTANCES.into_iter().enumerate() {
             for turn in 0..TURNS {
                 let spot = beside(point, distance, turn, wide, high);
                 let leader = leader(point, spot, label, size);
                 let way = leader.map_or_else(Vec::new, |ends| along(&ends, 2.0, 1.0));
-                if !self.allows(spot, &way, point) {
+                if !allows(self.frame, &closed, spot, &way, point) {
                     continue;
                 }
-                let covered: f64 = self.better_free.iter().map(|taken| taken.covered(spot)).sum();
+                let covered: f64 = better_free.iter().map(|taken| taken.covered(spot)).sum();
                 // Nearer places, and those tried earlier, win where nothing is covered.
                 let cost = 3.0 * covered + 25.0 * step as f64 + turn as f64 / TURNS as f64;
                 if best.as_ref().is_none_or(|(least, ..)| cost < *least) {
@@ -119,16 +128,36 @@ impl<'a> Search<'a> {
         let text = Text::new(label, spot.left, spot.top + size, size, Anchor::Start).with_halo();
         Some(Label { text, leader: leader(point, spot, label, size) })
     }
+}
 
-    /// Whether a label may stand there, and be joined to its point by that way.
-    fn allows(&self, spot: Frame, way: &[Frame], point: (f64, f64)) -> bool {
-        let area = (spot.right - spot.left) * (spot.bottom - spot.top);
-        let within = self.frame.covered(spot) >= area * 0.999;
-        // Near its own point a line cannot but pass what is there.
-        let apart = |step: &&Frame| step.middle_is_beyond(point, 5.0);
-        let free = |place: &Frame| self.closed.iter().all(|closed| closed.covered(*place) == 0.0);
-        within && free(&spot) && way.iter().filter(apart).all(free)
+/// Whether a label may stand there in the frame, and be joined to its point by that way.
+fn allows(frame: Frame, closed: &[Frame], spot: Frame, way: &[Frame], point: (f64, f64)) -> bool {
+    let area = (spot.right - spot.left) * (spot.bottom - spot.top);
+    let within = frame.covered(spot) >= area * 0.999;
+    // Near its own point a line cannot but pass what is there.
+    let apart = |step: &&Frame| step.middle_is_beyond(point, 5.0);
+    let free = |place: &Frame| closed.iter().all(|closed| closed.covered(*place) == 0.0);
+    within && free(&spot) && way.iter().filter(apart).all(free)
+}
+
+/// What texts in a panel should not cover: points, the lines between them, and bars.
+pub(crate) fn obstacles(view: &View<'_>) -> Vec<Frame> {
+    let all = match &view.panel.marks {
+        Marks::Series(all) => all,
+        Marks::Bars(bars) => return paint::bars::frames(view, bars),
+        _ => return Vec::new(),
+    };
+    let drawn = |point: &&Point| view.panel.x.bears(point.x) && view.panel.y.bears(point.y);
+    let mut frames = Vec::new();
+    for series in all {
+        let points = series.points.iter().filter(drawn);
+        let places: Vec<_> = points.map(|point| (view.across(point.x), view.up(point.y))).collect();
+        frames.extend(places.iter().map(|&at| Frame::around(at, 3.5)));
+        if series.look.is_joined() {
+            frames.extend(places.windows(2).flat_map(|ends| along(ends, 5.0, 2.0)));
+        }
     }
+    frames
 }
 
 /// A place for a label at a distance from its point, in one of the directions around it.
@@ -165,26 +194,6 @@ fn along(ends: &[(f64, f64)], apart: f64, reach: f64) -> Vec<Frame> {
 }
 
 impl Frame {
-    const fn around((x, y): (f64, f64), reach: f64) -> Self {
-        Self { left: x - reach, top: y - reach, right: x + reach, bottom: y + reach }
-    }
-
-    fn grown(self, by: f64) -> Self {
-        Self {
-            left: self.left - by,
-            top: self.top - by,
-            right: self.right + by,
-            bottom: self.bottom + by,
-        }
-    }
-
-    /// The area that both have.
-    fn covered(&self, other: Self) -> f64 {
-        let wide = self.right.min(other.right) - self.left.max(other.left);
-        let high = self.bottom.min(other.bottom) - self.top.max(other.top);
-        wide.max(0.0) * high.max(0.0)
-    }
-
     fn middle_is_beyond(&self, (x, y): (f64, f64), distance: f64) -> bool {
         let (across, down) =
             (f64::midpoint(self.left, self.right), f64::midpoint(self.top, self.bottom));
@@ -215,17 +224,33 @@ mod tests {
             let label = vec![format!("max_concurrency={}", 1 << (n % 16)); lines].join("\n");
             Point { x: 60.0 * (1.0 - part), y: 90.0 * part.sqrt(), error: None, label: Some(label) }
         };
-        let series =
-            Series { name: None, look: Look::kind(0), points: (0..points).map(point).collect() };
+        let series = Series {
+            name: None,
+            look: Look::kind(0),
+            points: (0..points).map(point).collect(),
+            errors: crate::figure::Errors::default(),
+        };
         let panel = Panel {
-            title: String::new(),
+            title: "".into(),
             x: Axis::linear(""),
             y: Axis::linear(""),
             marks: Marks::Series(vec![series]),
+            rules: Vec::new(),
         };
         let (across, up) = panel.marks.extent(&panel.x, &panel.y).unwrap_or((UNIT, UNIT));
         let frame = Frame { left: 60.0, top: 10.0, right: 440.0, bottom: 300.0 };
-        let view = View { panel: &panel, frame, across, up, x_ticks: vec![], y_ticks: vec![] };
+        let view = View {
+            panel: &panel,
+            frame,
+            across,
+            up,
+            x_ticks: vec![],
+            y_ticks: vec![],
+            names: None,
+            rows: None,
+            edges: (0.0, 460.0),
+            language: crate::words::Language::English,
+        };
         let labels = Labels::of(&view);
         let frames = labels.placed.iter().map(|label| label.text.frame()).collect();
         (labels, frames)

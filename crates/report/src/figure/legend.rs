@@ -3,14 +3,19 @@
 //! What does not fit even so is counted in its last line, never cut off: first of all each colour keeps an entry. Deliberately no
 //! more than [`SIZES`] tells in letters, and no wider than all panels together.
 
-use svg::node::element::{Group, Rectangle};
+use svg::node::element::Group;
+use svg::node::element::path::Data;
 
 use super::Figure;
+use super::fit;
+use super::ink::{boxes, filled};
 use super::letters::width;
 use super::look::Look;
-use super::marks::Marks;
-use super::paint;
-use super::text::{Anchor, Text, at};
+use super::marks::{Marks, Spans};
+use super::paint::{series, spans};
+use super::text::{Anchor, Text};
+use super::view::Frame;
+use crate::words::{Language, Words};
 
 /// A legend in its size.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +27,9 @@ pub(crate) struct Legend {
     size: f64,
     column_width: f64,
     row_height: f64,
+    /// How wide a name may be.
+    longest: f64,
+    language: Language,
     /// What it takes beside the panels.
     pub(crate) width: f64,
 }
@@ -31,25 +39,40 @@ pub(crate) struct Legend {
 struct Key {
     name: String,
     look: Look,
-    /// Whether it stands for an area.
-    filled: bool,
+    swatch: Swatch,
+}
+
+/// What stands before an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Swatch {
+    /// A line with its marker.
+    Line,
+    /// An area with its texture.
+    Area,
+    /// The cross of what failed.
+    Cross,
 }
 
 impl Legend {
     /// The legend of a figure, where it has names, in so much room.
-    pub(crate) fn of(figure: &Figure, widest: f64, height: f64) -> Option<Self> {
-        let keys = keys(figure);
+    pub(crate) fn of(
+        figure: &Figure,
+        language: Language,
+        widest: f64,
+        height: f64,
+    ) -> Option<Self> {
+        let keys = keys(figure, language);
         if keys.is_empty() {
             return None;
         }
-        let heading = figure.legend.clone();
+        let heading = figure.legend.as_ref().map(|words| fit::clean(words));
         let fitting = SIZES.iter().find_map(|&size| {
-            let room = Room::at(size, &keys, heading.as_deref(), height);
+            let room = Room::at(size, &keys, heading.as_deref(), (widest, height));
             let columns = keys.len().div_ceil(room.rows);
             (columns == 1 || room.width(columns) <= widest).then_some((room, columns))
         });
         let (room, columns) = fitting.unwrap_or_else(|| {
-            let room = Room::at(SMALLEST, &keys, heading.as_deref(), height);
+            let room = Room::at(SMALLEST, &keys, heading.as_deref(), (widest, height));
             let columns = (widest / room.column_width).floor().max(1.0) as usize;
             (room, columns)
         });
@@ -68,6 +91,8 @@ impl Legend {
             column_width: room.column_width,
             row_height: room.row_height,
             heading,
+            language,
+            longest: room.longest,
         })
     }
 
@@ -85,15 +110,19 @@ impl Legend {
             let left = left + index as f64 * self.column_width;
             for (row, key) in column.iter().enumerate() {
                 let baseline = first + row as f64 * self.row_height;
-                let text = Text::new(&key.name, left + SWATCH, baseline, self.size, Anchor::Start);
+                let name = fitted(&key.name, self.size, self.longest);
+                let text = Text::new(&name, left + SWATCH, baseline, self.size, Anchor::Start);
                 let middle = baseline - 0.35 * self.size;
-                group = group.add(swatch(key, left, middle)).add(text.painted());
+                let text = text.in_full(&key.name).painted();
+                group = group.add(swatch(key, left, middle)).add(text);
                 next = (left, baseline + self.row_height);
             }
         }
         if self.left_out > 0 {
-            let more = format!("… {} more", self.left_out);
-            let text = Text::new(&more, next.0 + SWATCH, next.1, self.size, Anchor::Start);
+            let left_out = self.left_out;
+            let more = Words::both(format!("… {left_out} more"), format!("… 另有 {left_out} 项"));
+            let more = more.told(self.language);
+            let text = Text::new(more, next.0 + SWATCH, next.1, self.size, Anchor::Start);
             group = group.add(text.painted());
         }
         group
@@ -108,11 +137,15 @@ struct Room {
     /// Entries in a column, at least one.
     rows: usize,
     heading: f64,
+    /// How wide a name may be.
+    longest: f64,
 }
 
 impl Room {
-    fn at(size: f64, keys: &[Key], heading: Option<&str>, height: f64) -> Self {
-        let widest = keys.iter().map(|key| width(&key.name, size)).fold(0.0, f64::max);
+    fn at(size: f64, keys: &[Key], heading: Option<&str>, (wide, height): (f64, f64)) -> Self {
+        let longest = (0.6 * wide).max(LONGEST);
+        let names = keys.iter().map(|key| width(&fitted(&key.name, size, longest), size));
+        let widest = names.fold(0.0, f64::max);
         let lines = keys.iter().map(|key| key.name.lines().count()).max().unwrap_or(1).max(1);
         let row_height = size * (lines as f64 * Text::LEADING + 0.4);
         let height = height - heading.map_or(0.0, heading_height);
@@ -122,6 +155,7 @@ impl Room {
             row_height,
             rows: ((height / row_height).floor().max(1.0)) as usize,
             heading: heading.map_or(0.0, |heading| width(heading, Text::LEGEND) + GAP),
+            longest,
         }
     }
 
@@ -156,12 +190,17 @@ fn chosen(keys: Vec<Key>, places: usize) -> Vec<Key> {
     entries.filter(|(index, _)| taken.contains(index)).map(|(_, key)| key).collect()
 }
 
+/// The name, each line cut in its middle where it is wider than the room.
+fn fitted(name: &str, size: f64, room: f64) -> String {
+    fit::shrunk(name, &[size], room).0
+}
+
 /// The entries, each name once, as they first come.
-fn keys(figure: &Figure) -> Vec<Key> {
+fn keys(figure: &Figure, language: Language) -> Vec<Key> {
     let mut keys: Vec<Key> = Vec::new();
-    let mut add = |name: &str, look: Look, filled: bool| {
-        if !keys.iter().any(|key| key.name == name) {
-            keys.push(Key { name: name.to_owned(), look, filled });
+    let mut add = |name: &str, look: Look, swatch: Swatch| {
+        if !name.is_empty() && !keys.iter().any(|key| key.name == name) {
+            keys.push(Key { name: name.to_owned(), look, swatch });
         }
     };
     for panel in &figure.panels {
@@ -169,11 +208,21 @@ fn keys(figure: &Figure) -> Vec<Key> {
             Marks::Series(series) => series
                 .iter()
                 .filter_map(|series| Some((series.name.as_ref()?, series.look)))
-                .for_each(|(name, look)| add(name, look, false)),
+                .for_each(|(name, look)| add(name, look, Swatch::Line)),
             Marks::Stacked(layers) => {
-                layers.iter().for_each(|layer| add(&layer.name, layer.look, true));
+                layers.iter().for_each(|layer| add(&layer.name, layer.look, Swatch::Area));
             }
-            Marks::Histogram(_) => {}
+            Marks::Bars(bars) => {
+                bars.layers.iter().for_each(|layer| add(&layer.name, layer.look, Swatch::Area));
+            }
+            Marks::Spans(Spans { kinds, rows }) => {
+                kinds.iter().for_each(|kind| add(&kind.name, kind.look, Swatch::Area));
+                if rows.iter().any(|row| row.failed) {
+                    let failed = Words::fixed("failed", "失败");
+                    add(failed.told(language), Look::muted(), Swatch::Cross);
+                }
+            }
+            Marks::Histogram(_) | Marks::Heat(_) | Marks::Table(_) => {}
         }
     }
     keys
@@ -181,18 +230,22 @@ fn keys(figure: &Figure) -> Vec<Key> {
 
 fn swatch(key: &Key, left: f64, middle: f64) -> Group {
     let right = left + SWATCH - 8.0;
-    if key.filled {
-        let area = Rectangle::new()
-            .set("x", at(left + 6.0))
-            .set("y", at(middle - 5.0))
-            .set("width", at(right - left - 8.0))
-            .set("height", at(10.0))
-            .set("fill", key.look.colour.css());
-        return Group::new().add(area);
+    match key.swatch {
+        Swatch::Line => {
+            let ends = [(left, middle), (right, middle)];
+            let group = Group::new().add(series::line(&ends, key.look));
+            series::add_marker(group, key.look, (f64::midpoint(left, right), middle))
+        }
+        Swatch::Area => {
+            let (left, right) = (left + 6.0, right - 2.0);
+            let area = Frame { left, top: middle - 5.0, right, bottom: middle + 5.0 };
+            filled(&boxes([&area]), key.look)
+        }
+        Swatch::Cross => {
+            let place = (f64::midpoint(left + 6.0, right - 2.0), middle);
+            spans::struck(&spans::cross(Data::new(), place, 3.2), 3.2)
+        }
     }
-    let ends = [(left, middle), (right, middle)];
-    let group = Group::new().add(paint::line(&ends, key.look));
-    paint::add_marker(group, key.look, (f64::midpoint(left, right), middle))
 }
 
 /// The sizes of letters that are tried, in points.
@@ -206,6 +259,9 @@ const SWATCH: f64 = 34.0;
 /// Behind a column.
 const GAP: f64 = 14.0;
 
+/// How wide a name may be even beside a narrow figure, in points.
+const LONGEST: f64 = 200.0;
+
 #[cfg(test)]
 mod tests {
     use super::super::{Axes, Axis, Colour, Panel, Series, Size};
@@ -215,21 +271,27 @@ mod tests {
         let series = |n: usize| {
             let colour = Colour::Kind(n * colours / curves);
             let look = Look { colour, ..Look::kind(n) };
-            Series { name: Some(format!("tp={n}, max_num_seqs=64")), look, points: vec![] }
+            Series {
+                name: Some(format!("tp={n}, max_num_seqs=64").into()),
+                look,
+                points: vec![],
+                errors: crate::figure::Errors::default(),
+            }
         };
         Figure {
-            title: String::new(),
+            title: "".into(),
             panels: vec![Panel {
-                title: String::new(),
+                title: "".into(),
                 x: Axis::linear("x"),
                 y: Axis::linear("y"),
                 marks: Marks::Series((0..curves).map(series).collect()),
+                rules: Vec::new(),
             }],
             columns: 1,
             panel: Size { width: 6.4, height: 6.4 },
             dpi: 50,
             axes: Axes::Shared,
-            legend: Some("tp, max_num_seqs".to_owned()),
+            legend: Some("tp, max_num_seqs".into()),
         }
     }
 
@@ -239,13 +301,13 @@ mod tests {
 
     #[test]
     fn a_short_legend_is_one_column() {
-        let legend = Legend::of(&figure(5, 3), 460.0, 400.0).unwrap();
+        let legend = Legend::of(&figure(5, 3), Language::English, 460.0, 400.0).unwrap();
         assert_eq!((legend.columns.len(), shown(&legend), legend.size), (1, 5, Text::LEGEND));
     }
 
     #[test]
     fn a_long_legend_gets_columns_and_smaller_letters_and_keeps_within_its_room() {
-        let legend = Legend::of(&figure(54, 3), 460.0, 400.0).unwrap();
+        let legend = Legend::of(&figure(54, 3), Language::English, 460.0, 400.0).unwrap();
         assert_eq!((shown(&legend), legend.left_out), (54, 0));
         assert!(legend.columns.len() > 1 && legend.width <= 460.0, "{legend:?}");
         let rows = legend.columns.iter().map(Vec::len).max().unwrap();
@@ -254,7 +316,7 @@ mod tests {
 
     #[test]
     fn entries_without_room_are_counted_and_every_colour_keeps_one() {
-        let legend = Legend::of(&figure(300, 6), 300.0, 200.0).unwrap();
+        let legend = Legend::of(&figure(300, 6), Language::English, 300.0, 200.0).unwrap();
         let svg = legend.painted(0.0, 0.0).to_string();
         assert!(legend.left_out > 0 && shown(&legend) + legend.left_out == 300);
         assert!(svg.contains(&format!("… {} more", legend.left_out)), "{svg}");
@@ -263,7 +325,7 @@ mod tests {
         let rows = legend.columns.iter().map(Vec::len).max().unwrap();
         assert!(rows as f64 * legend.row_height <= 200.0);
         // More colours than places: the first and the last are among them.
-        let keys = keys(&figure(7, 7));
+        let keys = keys(&figure(7, 7), Language::English);
         let names: Vec<_> = chosen(keys, 3).into_iter().map(|key| key.name).collect();
         assert_eq!(
             names,

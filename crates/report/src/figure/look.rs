@@ -78,7 +78,7 @@ impl Colour {
     pub(crate) fn css(self) -> String {
         match self {
             Self::Kind(n) => KINDS[n % KINDS.len()].to_owned(),
-            Self::Step(at) => step(at),
+            Self::Step(at) => css(mixed(&STEPS, at)),
             Self::Muted => MUTED.to_owned(),
         }
     }
@@ -103,16 +103,44 @@ impl Marker {
     }
 }
 
-fn step(at: f64) -> String {
-    let at = if at.is_finite() { at.clamp(0.0, 1.0) } else { 0.0 };
-    let place = at * (STEPS.len() - 1) as f64;
-    let below = (place.floor() as usize).min(STEPS.len() - 2);
-    let share = place - below as f64;
-    let mix = |channel: usize| {
-        let (low, high) = (f64::from(STEPS[below][channel]), f64::from(STEPS[below + 1][channel]));
-        (low + (high - low) * share).round() as u8
+/// The colour of a cell whose value stands so far (0 to 1) between the least and the greatest: the greater, the darker.
+pub(crate) fn shade(at: f64) -> String {
+    css(mixed(&SHADES, 1.0 - if at.is_finite() { at } else { 0.0 }))
+}
+
+/// Colours at even distances from the least value to the greatest, between which [`shade`] mixes: for whoever draws its scale.
+pub(crate) fn shades() -> Vec<String> {
+    SHADES.iter().rev().map(|&colour| css(colour)).collect()
+}
+
+/// Whether white letters stand out from that shade more than black ones: by the contrast of WCAG 2.1, from relative luminances.
+pub(crate) fn is_dark(at: f64) -> bool {
+    let channel = |value: u8| {
+        let value = f64::from(value) / 255.0;
+        if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
     };
-    format!("#{:02x}{:02x}{:02x}", mix(0), mix(1), mix(2))
+    let [red, green, blue] =
+        mixed(&SHADES, 1.0 - if at.is_finite() { at } else { 0.0 }).map(channel);
+    let luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+    // The ink is nearly black: it has a luminance of 0.02.
+    1.05 / (luminance + 0.05) > (luminance + 0.05) / (0.02 + 0.05)
+}
+
+/// The colour so far along, between the two that are nearest.
+fn mixed(colours: &[[u8; 3]], at: f64) -> [u8; 3] {
+    let at = if at.is_finite() { at.clamp(0.0, 1.0) } else { 0.0 };
+    let place = at * (colours.len() - 1) as f64;
+    let below = (place.floor() as usize).min(colours.len() - 2);
+    let share = place - below as f64;
+    [0, 1, 2].map(|channel| {
+        let (low, high) =
+            (f64::from(colours[below][channel]), f64::from(colours[below + 1][channel]));
+        (low + (high - low) * share).round() as u8
+    })
+}
+
+fn css([red, green, blue]: [u8; 3]) -> String {
+    format!("#{red:02x}{green:02x}{blue:02x}")
 }
 
 const KINDS: [&str; 7] =
@@ -123,6 +151,21 @@ const MUTED: &str = "#8c8c8c";
 /// Viridis at 0, 0.2, 0.4, 0.6 and 0.8; its light end is too pale for lines on white.
 const STEPS: [[u8; 3]; 5] =
     [[68, 1, 84], [65, 68, 135], [42, 120, 142], [34, 168, 132], [122, 209, 81]];
+
+/// Viridis whole, in tenths: areas may be as pale as its end.
+const SHADES: [[u8; 3]; 11] = [
+    [68, 1, 84],
+    [72, 36, 117],
+    [65, 68, 135],
+    [53, 95, 141],
+    [42, 120, 142],
+    [33, 145, 140],
+    [34, 168, 132],
+    [68, 191, 112],
+    [122, 209, 81],
+    [189, 223, 38],
+    [253, 231, 37],
+];
 
 const DASHES: [&[f64]; 5] = [&[], &[4.0, 2.0], &[1.2, 1.6], &[5.0, 1.6, 1.2, 1.6], &[8.0, 2.5]];
 
@@ -138,6 +181,15 @@ mod tests {
         assert_eq!(Colour::Step(0.0).css(), "#440154");
         assert_eq!(Colour::Step(1.0).css(), "#7ad151");
         assert_eq!(Colour::Step(f64::NAN).css(), "#440154");
+    }
+
+    #[test]
+    fn the_greater_a_value_the_darker_its_cell_and_its_letters_stand_out() {
+        assert_eq!((shade(0.0), shade(1.0)), ("#fde725".to_owned(), "#440154".to_owned()));
+        assert_eq!(shades().first(), Some(&shade(0.0)));
+        assert_eq!((is_dark(0.0), is_dark(1.0), is_dark(f64::NAN)), (false, true, false));
+        let darks: Vec<bool> = (0..=20).map(|step| is_dark(f64::from(step) / 20.0)).collect();
+        assert!(darks.is_sorted(), "{darks:?}");
     }
 
     #[test]

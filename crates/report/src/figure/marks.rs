@@ -2,8 +2,9 @@
 //!
 //! Deliberately no drawing here: these are the data, and what of them can stand on which axis.
 
-use super::axis::{Axis, Extent};
+use super::axis::{Axis, Extent, Scale};
 use super::look::Look;
+use crate::words::Words;
 
 /// What a panel holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,17 +15,92 @@ pub enum Marks {
     Histogram(Histogram),
     /// A bar for each of many things, made of parts stacked on each other; things stand in the order of their numbers, from 0.
     Stacked(Vec<Layer>),
+    /// Bars side by side, a group of them for each of a few named things.
+    Bars(Bars),
+    /// Cells in rows and columns, each as dark as its value.
+    Heat(Heat),
+    /// A row for each of many things, with the spans of time that its parts took.
+    Spans(Spans),
+    /// Figures as text, in rows and columns.
+    Table(Table),
+}
+
+/// Bars side by side. The axis at the bottom names the groups and has no scale.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bars {
+    /// What each group is, from left to right.
+    pub groups: Vec<Words>,
+    /// The bars of every group, from left to right: a height each group. What is not finite has no bar, and is said to have none.
+    pub layers: Vec<Layer>,
+}
+
+/// Cells in rows and columns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Heat {
+    /// What each column is, from left to right.
+    pub columns: Vec<Words>,
+    /// What each row is, from top to bottom.
+    pub rows: Vec<Words>,
+    /// The values, row after row; `None` where nothing was measured.
+    pub cells: Vec<Option<f64>>,
+    /// What the values are, with their unit: it stands at the scale of colours.
+    pub label: Words,
+    /// How values become colours.
+    pub scale: Scale,
+    /// Whether each cell bears its value as text, as far as there is room.
+    pub written: bool,
+}
+
+/// Rows of spans of time, on the axis at the bottom.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spans {
+    /// The kinds of spans, in the order of [`Spanned::parts`]; their heights are not used.
+    pub kinds: Vec<Layer>,
+    /// The things, from top to bottom.
+    pub rows: Vec<Spanned>,
+}
+
+/// One thing and the spans of its parts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spanned {
+    /// What it is called where it is pointed at.
+    pub label: String,
+    /// From where to where each kind reaches; `None` for a kind that it has not.
+    pub parts: Vec<Option<(f64, f64)>>,
+    /// Whether it is marked as one that failed.
+    pub failed: bool,
+}
+
+/// Figures as text. Neither axis is drawn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    /// The headings of the columns.
+    pub head: Vec<Words>,
+    /// The rows; the first column is a name, the others are figures and stand at their right edge.
+    pub rows: Vec<Vec<String>>,
 }
 
 /// Points that belong together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
     /// What the legend calls it; series of the same name share their entry.
-    pub name: Option<String>,
+    pub name: Option<Words>,
     /// How it looks.
     pub look: Look,
     /// Its points, in the order in which a line joins them.
     pub points: Vec<Point>,
+    /// How error bars are drawn.
+    pub errors: Errors,
+}
+
+/// How the error bars of a series are drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Errors {
+    /// As a bar at each point.
+    #[default]
+    Bars,
+    /// As an area behind the line.
+    Band,
 }
 
 /// A point.
@@ -44,9 +120,9 @@ pub struct Point {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Histogram {
     /// What stands above it.
-    pub title: String,
+    pub title: Words,
     /// What the values are.
-    pub label: String,
+    pub label: Words,
     /// The values, in any order. Those that are not finite are left out.
     pub values: Vec<f64>,
     /// Into how many ranges of one width those from the least to the greatest are counted.
@@ -57,7 +133,7 @@ pub struct Histogram {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layer {
     /// What the legend calls it.
-    pub name: String,
+    pub name: Words,
     /// Its colour.
     pub look: Look,
     /// How high the part is in each bar. What is not finite, or less than 0, has no height.
@@ -122,7 +198,15 @@ impl Marks {
             Self::Histogram(histogram) => {
                 histogram.values.iter().filter(|value| !value.is_finite()).count()
             }
-            Self::Stacked(_) => 0,
+            Self::Bars(bars) => {
+                let heights = bars.layers.iter().flat_map(|layer| &layer.heights);
+                heights.filter(|height| height.is_finite() && !y.bears(**height)).count()
+            }
+            Self::Heat(heat) => {
+                let values = heat.cells.iter().flatten();
+                values.filter(|value| value.is_finite() && !heat.scale.bears(**value)).count()
+            }
+            Self::Stacked(_) | Self::Spans(_) | Self::Table(_) => 0,
         }
     }
 
@@ -135,6 +219,20 @@ impl Marks {
             }
             Self::Histogram(histogram) => histogram.values.len() - self.left_out(x, y),
             Self::Stacked(layers) => bars(layers),
+            Self::Bars(bars) => bars.groups.len(),
+            Self::Heat(heat) => heat.cells.iter().flatten().count(),
+            Self::Spans(spans) => spans.rows.len(),
+            Self::Table(table) => table.rows.len(),
+        }
+    }
+
+    /// Whether the axis at the bottom has a scale, and that at the left: else names stand along it, or nothing.
+    pub(crate) const fn scaled(&self) -> (bool, bool) {
+        match self {
+            Self::Series(_) | Self::Histogram(_) | Self::Stacked(_) => (true, true),
+            Self::Bars(_) => (false, true),
+            Self::Spans(_) => (true, false),
+            Self::Heat(_) | Self::Table(_) => (false, false),
         }
     }
 
@@ -157,6 +255,11 @@ impl Marks {
                 let mut heights = layers.iter().flat_map(|layer| &layer.heights);
                 (true, heights.all(|height| whole(*height)))
             }
+            Self::Bars(bars) => {
+                let mut heights = bars.layers.iter().flat_map(|layer| &layer.heights);
+                (false, heights.all(|height| !height.is_finite() || whole(*height)))
+            }
+            Self::Heat(_) | Self::Spans(_) | Self::Table(_) => (false, false),
         }
     }
 
@@ -203,7 +306,41 @@ impl Marks {
                 let highest = (0..bars).map(total).fold(0.0, f64::max);
                 let highest = if highest > 0.0 { highest } else { 1.0 };
                 let across = Extent { low: -0.5, high: bars.max(1) as f64 - 0.5 };
-                Some((across, Extent { low: 0.0, high: 1.05 * highest }))
+                Some((across, Extent { low: 0.0, high: (1.05 * highest).min(f64::MAX) }))
+            }
+            Self::Bars(bars) => Some((Extent::slots(bars.groups.len()), bars.reach(y.scale))),
+            Self::Spans(spans) => {
+                let parts = spans.rows.iter().flat_map(|row| &row.parts).flatten();
+                let ends = parts.flat_map(|&(from, to)| [from, to]).filter(|&end| x.bears(end));
+                let across = ends.map(Extent::at).reduce(Extent::joined)?;
+                let up = Extent { low: 0.0, high: spans.rows.len() as f64 };
+                Some((across.with_room(x.scale), up))
+            }
+            Self::Heat(_) | Self::Table(_) => None,
+        }
+    }
+}
+
+impl Bars {
+    /// From where to where the axis beside them reaches: from 0 where it can, for a bar's length tells its value.
+    fn reach(&self, scale: Scale) -> Extent {
+        let heights = self.layers.iter().flat_map(|layer| &layer.heights).copied();
+        let all =
+            heights.filter(|&height| scale.bears(height)).map(Extent::at).reduce(Extent::joined);
+        match (all, scale) {
+            (None, Scale::Log) => Extent { low: 1.0, high: 10.0 },
+            (Some(all), Scale::Log) => all.with_room(scale),
+            (None, _) => Extent { low: 0.0, high: 1.0 },
+            (Some(Extent { low, high }), _) => {
+                let (low, high) = (low.min(0.0), high.max(0.0));
+                // Room for the values above the bars, and below those that hang.
+                let room = 0.08 * (high / 2.0 - low / 2.0) * 2.0;
+                let room = if room > 0.0 { room } else { 1.0 };
+                let (low, high) = (
+                    if low < 0.0 { low - room } else { 0.0 },
+                    if high > 0.0 || low == 0.0 { high + room } else { 0.0 },
+                );
+                Extent { low: low.max(-f64::MAX), high: high.min(f64::MAX) }
             }
         }
     }
@@ -219,8 +356,12 @@ mod tests {
     use super::*;
 
     fn histogram(values: &[f64], bins: usize) -> Vec<usize> {
-        let of =
-            Histogram { title: String::new(), label: String::new(), values: values.to_vec(), bins };
+        let of = Histogram {
+            title: Words::default(),
+            label: Words::default(),
+            values: values.to_vec(),
+            bins,
+        };
         of.counted().iter().map(|bin| bin.count).collect()
     }
 
@@ -238,6 +379,7 @@ mod tests {
             name: None,
             look: Look::kind(0),
             points: vec![Point::at(0.0, 1.0), Point::at(1.0, f64::INFINITY), Point::at(1.0, 2.0)],
+            errors: super::Errors::default(),
         };
         let log = Axis { scale: super::super::Scale::Log, ..Axis::linear("x") };
         let marks = Marks::Series(vec![series]);

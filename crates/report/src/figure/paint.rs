@@ -1,68 +1,128 @@
-//! Ink: axes, marks and texts as elements of SVG.
+//! Ink: a panel's grid, axes and texts, and its marks in between.
+//!
+//! Each kind of marks has a file of its own; where things stand is decided in the layout.
+
+pub(crate) mod bars;
+mod counts;
+pub(crate) mod heat;
+mod rules;
+pub(crate) mod series;
+pub(crate) mod spans;
+mod table;
 
 use svg::node::element::path::Data;
-use svg::node::element::{Circle, Group, Line, Path, Rectangle};
+use svg::node::element::{Group, Path};
 
-use super::labels::Labels;
+use super::fit;
+use super::ink::{round, rule};
+use super::layout::{TITLES, heading};
 use super::letters::width;
-use super::look::{Dash, Look, Shape};
-use super::marks::{Histogram, Layer, Marks, Point, Series, bars};
-use super::text::{Anchor, INK, Text, at};
+use super::marks::Marks;
+use super::text::{Anchor, INK, Text};
 use super::view::{Frame, View};
 
 /// A panel: grid, marks, axes and texts.
 pub(crate) fn panel(view: &View<'_>) -> Group {
-    let group = Group::new().add(grid(view)).add(marks(view)).add(axes(view));
-    titles(view).iter().fold(group, |group, text| group.add(text.painted()))
+    if let Marks::Table(table) = &view.panel.marks {
+        return Group::new().add(title(view).painted()).add(table::painted(view, table));
+    }
+    let group = Group::new()
+        .add(grid(view))
+        .add(rules::bands(view))
+        .add(marks(view))
+        .add(axes(view))
+        .add(rules::lines(view));
+    texts(view).iter().fold(group, |group, text| group.add(text.painted()))
 }
 
-/// The texts around a frame, each at the middle of its side.
-fn titles(view: &View<'_>) -> Vec<Text> {
+fn title(view: &View<'_>) -> Text {
+    let Frame { left, top, right, .. } = view.frame;
+    let (low, high) = view.edges;
+    let (text, size) = heading(&view.panel.title, &TITLES, high - low - 12.0);
+    // Over the middle of the frame, unless it would lie beyond the panel there.
+    let half = width(&text, size) / 2.0;
+    let middle = f64::midpoint(left, right).min(high - half - 4.0).max(low + half + 4.0);
+    let lines = text.lines().count() as f64;
+    let first = top - 6.0 - (lines - 1.0).max(0.0) * size * Text::LEADING;
+    Text::new(&text, middle, first, size, Anchor::Middle).in_full(&view.panel.title)
+}
+
+/// The texts around a frame: each at the middle of its side, and the names along axes without a scale.
+fn texts(view: &View<'_>) -> Vec<Text> {
     let Frame { left, top, right, bottom } = view.frame;
     let (middle, centre) = (f64::midpoint(left, right), f64::midpoint(top, bottom));
-    let lines = view.panel.title.lines().count() as f64;
-    let first = top - 6.0 - (lines - 1.0).max(0.0) * Text::TITLE * Text::LEADING;
-    let widest = view.y_ticks.iter().map(|tick| width(&tick.text, Text::TICK)).fold(0.0, f64::max);
-    vec![
-        Text::new(&view.panel.title, middle, first, Text::TITLE, Anchor::Middle),
-        Text::new(&view.panel.x.label, middle, bottom + 34.0, Text::LABEL, Anchor::Middle),
-        Text::new(&view.panel.y.label, left - widest - 16.0, centre, Text::LABEL, Anchor::Middle)
-            .upwards(),
-    ]
+    let mut texts = vec![title(view)];
+    let with_note = |label: &str, note: Option<String>| match note {
+        None => label.to_owned(),
+        Some(note) if label.is_empty() => note,
+        Some(note) => format!("{label} ({note})"),
+    };
+    let mut below = 34.0;
+    let mut note = None;
+    if let Some(names) = &view.names {
+        texts.extend(names.texts(view.slots(), (left, bottom), view.edges));
+        (below, note) = (22.0 + names.depth, names.note(view.language));
+    }
+    let label = with_note(&view.panel.x.label, note);
+    let room = 2.0 * (middle - view.edges.0).min(view.edges.1 - middle) - 4.0;
+    let (text, size) = fit::shrunk(&label, &LABELS, room);
+    texts.push(Text::new(&text, middle, bottom + below, size, Anchor::Middle).in_full(&label));
+
+    let mut note = None;
+    let mut widest =
+        view.y_ticks.iter().map(|tick| width(&tick.text, Text::TICK)).fold(0.0, f64::max);
+    if let Some(rows) = &view.rows {
+        texts.extend(rows.texts((left, top), row_pitch(view)));
+        (widest, note) = (rows.widest, rows.note(view.language));
+    }
+    let label = with_note(&view.panel.y.label, note);
+    let (text, size) = fit::shrunk(&label, &LABELS, bottom - top + 30.0);
+    let lines = text.lines().count().max(1) - 1;
+    let x = left - widest - 16.0 - lines as f64 * size * Text::LEADING;
+    texts.push(Text::new(&text, x, centre, size, Anchor::Middle).upwards().in_full(&label));
+    texts
+}
+
+/// How high a row is, of marks that stand in rows.
+fn row_pitch(view: &View<'_>) -> f64 {
+    let rows = match &view.panel.marks {
+        Marks::Heat(heat) => heat.rows.len(),
+        Marks::Spans(spans) => spans.rows.len(),
+        _ => 1,
+    };
+    view.frame.height() / rows.max(1) as f64
 }
 
 fn grid(view: &View<'_>) -> Group {
     let Frame { left, top, right, bottom } = view.frame;
-    let rule = |(x1, y1): (f64, f64), (x2, y2): (f64, f64), colour: &str| {
-        Line::new()
-            .set("x1", at(x1))
-            .set("y1", at(y1))
-            .set("x2", at(x2))
-            .set("y2", at(y2))
-            .set("stroke", colour)
-            .set("stroke-width", "0.7")
-    };
     let mut group = Group::new();
     let panel = view.panel;
-    for value in panel.x.scale.between(view.across) {
-        group = group.add(rule((view.across(value), top), (view.across(value), bottom), FAINT));
+    let (has_x, has_y) = panel.marks.scaled();
+    let fine = |is_scaled: bool, values: Vec<f64>| if is_scaled { values } else { Vec::new() };
+    for value in fine(has_x, panel.x.scale.between(view.across)) {
+        let x = view.across(value);
+        group = group.add(rule((x, top), (x, bottom), FAINT, 0.7));
     }
-    for value in panel.y.scale.between(view.up) {
-        group = group.add(rule((left, view.up(value)), (right, view.up(value)), FAINT));
+    for value in fine(has_y, panel.y.scale.between(view.up)) {
+        let y = view.up(value);
+        group = group.add(rule((left, y), (right, y), FAINT, 0.7));
     }
     for tick in &view.x_ticks {
         let x = view.across(tick.value);
-        group = group.add(rule((x, top), (x, bottom), GRID));
+        group = group.add(rule((x, top), (x, bottom), GRID, 0.7));
     }
     for tick in &view.y_ticks {
         let y = view.up(tick.value);
-        group = group.add(rule((left, y), (right, y), GRID));
+        group = group.add(rule((left, y), (right, y), GRID, 0.7));
     }
     group
 }
 
 fn axes(view: &View<'_>) -> Group {
     let Frame { left, top, right, bottom } = view.frame;
+    if matches!(view.panel.marks, Marks::Heat(_)) {
+        return Group::new();
+    }
     let mut lines = Data::new()
         .move_to((round(left), round(top)))
         .line_to((round(left), round(bottom)))
@@ -90,189 +150,17 @@ fn axes(view: &View<'_>) -> Group {
 
 fn marks(view: &View<'_>) -> Group {
     match &view.panel.marks {
-        Marks::Series(series) => all_series(view, series),
-        Marks::Histogram(histogram) => histogram_bars(view, histogram),
-        Marks::Stacked(layers) => stacked(view, layers),
+        Marks::Series(series) => series::all(view, series),
+        Marks::Histogram(histogram) => counts::histogram(view, histogram),
+        Marks::Stacked(layers) => counts::stacked(view, layers),
+        Marks::Bars(bars) => bars::painted(view, bars),
+        Marks::Heat(heat) => heat::painted(view, heat),
+        Marks::Spans(spans) => spans::painted(view, spans),
+        Marks::Table(table) => table::painted(view, table),
     }
 }
 
-fn all_series(view: &View<'_>, all: &[Series]) -> Group {
-    let mut group = Group::new();
-    let drawn = |point: &&Point| view.panel.x.bears(point.x) && view.panel.y.bears(point.y);
-    let place = |point: &Point| (view.across(point.x), view.up(point.y));
-    for series in all {
-        let places: Vec<_> = series.points.iter().filter(drawn).map(place).collect();
-        group = group.add(line(&places, series.look));
-        for point in series.points.iter().filter(drawn) {
-            group = add_error_bar(group, view, series.look, point);
-        }
-        for at in places {
-            group = add_marker(group, series.look, at);
-        }
-    }
-    let labels = Labels::of(view).placed;
-    let leaders = labels.iter().filter_map(|label| label.leader);
-    let group = leaders.fold(group, |group, ends| group.add(leader(ends)));
-    labels.iter().fold(group, |group, label| group.add(label.text.painted()))
-}
-
-/// From a point to its label.
-fn leader([(x1, y1), (x2, y2)]: [(f64, f64); 2]) -> Line {
-    Line::new()
-        .set("x1", at(x1))
-        .set("y1", at(y1))
-        .set("x2", at(x2))
-        .set("y2", at(y2))
-        .set("stroke", LEADER)
-        .set("stroke-width", "0.6")
-}
-
-fn add_error_bar(group: Group, view: &View<'_>, look: Look, point: &Point) -> Group {
-    let Some((low, high)) = point.error else { return group };
-    let within = |value: f64| if view.panel.y.bears(value) { value } else { view.up.low };
-    let (x, from, to) =
-        (round(view.across(point.x)), round(view.up(within(low))), round(view.up(within(high))));
-    let bar = Data::new()
-        .move_to((x, from))
-        .line_to((x, to))
-        .move_to((x - 3.0, from))
-        .line_to((x + 3.0, from))
-        .move_to((x - 3.0, to))
-        .line_to((x + 3.0, to));
-    let path = Path::new()
-        .set("d", bar)
-        .set("fill", "none")
-        .set("stroke", look.colour.css())
-        .set("stroke-width", "1.1");
-    group.add(path)
-}
-
-pub(super) fn line(places: &[(f64, f64)], look: Look) -> Group {
-    let group = Group::new();
-    let (Dash::Kind(_), [first, rest @ ..]) = (look.dash, places) else { return group };
-    let data = rest
-        .iter()
-        .fold(Data::new().move_to(rounded(*first)), |data, &to| data.line_to(rounded(to)));
-    let mut path = Path::new()
-        .set("d", data)
-        .set("fill", "none")
-        .set("stroke", look.colour.css())
-        .set("stroke-width", at(look.width))
-        .set("stroke-linejoin", "round");
-    let lengths = look.dash.lengths();
-    if !lengths.is_empty() {
-        let lengths: Vec<String> = lengths.iter().map(|length| at(length * look.width)).collect();
-        path = path.set("stroke-dasharray", lengths.join(" "));
-    }
-    group.add(path)
-}
-
-pub(super) fn add_marker(group: Group, look: Look, (x, y): (f64, f64)) -> Group {
-    let Some(shape) = look.marker.shape() else { return group };
-    let colour = look.colour.css();
-    let area = |corners: &[(f64, f64)]| {
-        let place = |&(right, down): &(f64, f64)| rounded((x + right, y + down));
-        let mut places = corners.iter().map(place);
-        let first = places.next().unwrap_or_default();
-        let data = places.fold(Data::new().move_to(first), |data, to| data.line_to(to)).close();
-        Path::new()
-            .set("d", data)
-            .set("fill", colour.as_str())
-            .set("stroke", "#ffffff")
-            .set("stroke-width", "0.7")
-    };
-    let strokes = |data: Data| {
-        Path::new()
-            .set("d", data)
-            .set("fill", "none")
-            .set("stroke", colour.as_str())
-            .set("stroke-width", "1.8")
-    };
-    let stroke = |(ax, ay): (f64, f64), (bx, by): (f64, f64)| {
-        Data::new().move_to(rounded((x + ax, y + ay))).line_to(rounded((x + bx, y + by)))
-    };
-    let both = |a: Data, b: Data| Group::new().add(strokes(a)).add(strokes(b));
-    match shape {
-        Shape::Disc => group.add(
-            Circle::new()
-                .set("cx", at(x))
-                .set("cy", at(y))
-                .set("r", "3.2")
-                .set("fill", colour.as_str())
-                .set("stroke", "#ffffff")
-                .set("stroke-width", "0.7"),
-        ),
-        Shape::Square => group.add(area(&[(-2.9, -2.9), (2.9, -2.9), (2.9, 2.9), (-2.9, 2.9)])),
-        Shape::Triangle => group.add(area(&[(0.0, -3.9), (3.7, 2.6), (-3.7, 2.6)])),
-        Shape::Diamond => group.add(area(&[(0.0, -4.2), (3.8, 0.0), (0.0, 4.2), (-3.8, 0.0)])),
-        Shape::Cross => {
-            group.add(both(stroke((-2.8, -2.8), (2.8, 2.8)), stroke((-2.8, 2.8), (2.8, -2.8))))
-        }
-        Shape::Plus => {
-            group.add(both(stroke((-3.6, 0.0), (3.6, 0.0)), stroke((0.0, -3.6), (0.0, 3.6))))
-        }
-    }
-}
-
-fn histogram_bars(view: &View<'_>, histogram: &Histogram) -> Group {
-    let mut group = Group::new();
-    for bin in histogram.counted().iter().filter(|bin| bin.count > 0) {
-        let (left, right) = (view.across(bin.from), view.across(bin.to));
-        let top = view.up(bin.count as f64);
-        group = group.add(
-            Rectangle::new()
-                .set("x", at(left))
-                .set("y", at(top))
-                .set("width", at((right - left).max(0.5)))
-                .set("height", at(view.frame.bottom - top))
-                .set("fill", Look::kind(0).colour.css())
-                .set("stroke", "#ffffff")
-                .set("stroke-width", "0.6"),
-        );
-    }
-    group
-}
-
-/// One outline a layer, however many bars there are.
-fn stacked(view: &View<'_>, layers: &[Layer]) -> Group {
-    let bars = bars(layers);
-    let mut below = vec![0.0; bars];
-    let mut group = Group::new();
-    for layer in layers {
-        let above: Vec<f64> = (0..bars).map(|bar| below[bar] + layer.height(bar)).collect();
-        let outline: Vec<_> =
-            steps(view, &above).chain(steps(view, &below).rev()).map(rounded).collect();
-        if let [first, rest @ ..] = outline.as_slice() {
-            let data =
-                rest.iter().fold(Data::new().move_to(*first), |data, &to| data.line_to(to)).close();
-            group = group.add(Path::new().set("d", data).set("fill", layer.look.colour.css()));
-        }
-        below = above;
-    }
-    group
-}
-
-/// The upper edges of bars of those heights, from left to right.
-fn steps<'a>(
-    view: &'a View<'_>,
-    heights: &'a [f64],
-) -> impl DoubleEndedIterator<Item = (f64, f64)> + 'a {
-    heights.iter().enumerate().flat_map(|(bar, &height)| {
-        let (left, right) = (view.across(bar as f64 - 0.5), view.across(bar as f64 + 0.5));
-        let y = view.up(height);
-        [(left, y), (right, y)]
-    })
-}
-
-fn round(length: f64) -> f32 {
-    ((length * 100.0).round() / 100.0) as f32
-}
-
-fn rounded((x, y): (f64, f64)) -> (f32, f32) {
-    (round(x), round(y))
-}
-
-const LEADER: &str = "#7a7a7a";
+const LABELS: [f64; 3] = [Text::LABEL, 9.0, 7.5];
 
 const GRID: &str = "#dedede";
 

@@ -3,12 +3,10 @@
 //! A pure function of the figure where the program's own font has every sign. Only for signs that it lacks are the system's fonts
 //! read, for a model's name may be in any script.
 
-use std::sync::Arc;
-
 use resvg::tiny_skia::{Color, Pixmap, Transform};
-use resvg::usvg::{self, Options, Tree};
+use resvg::usvg::{Options, Tree};
 
-use super::{MOST_PIXELS, letters};
+use super::{MOST_PIXELS, fonts};
 
 /// Why a figure is no PNG.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,13 +38,8 @@ impl std::error::Error for RasterError {}
 
 /// The SVG as PNG, at that many pixels per inch.
 pub(crate) fn png(svg: &str, dpi: u32) -> Result<Vec<u8>, RasterError> {
-    let mut fonts = usvg::fontdb::Database::new();
-    fonts.load_font_data(letters::FONT.to_vec());
-    if letters::lacks_any(svg) {
-        fonts.load_system_fonts();
-    }
     // One point is one unit; the resolution comes in below.
-    let options = Options { dpi: 72.0, fontdb: Arc::new(fonts), ..Options::default() };
+    let options = Options { dpi: 72.0, fontdb: fonts::that_write(svg), ..Options::default() };
     let painting = |error: &dyn std::fmt::Display| RasterError::Painting(error.to_string());
     let tree = Tree::from_str(svg, &options).map_err(|error| painting(&error))?;
     let scale = f64::from(dpi) / 72.0;

@@ -37,7 +37,7 @@ fn full() -> PointLog {
 fn reading(log: &PointLog, at: f64, end: f64) -> Reading {
     let done = |moment: f64| moment <= at + 1e-6;
     let millis = |offset: tokometer_record::Offset| offset.as_secs_f64() * 1e3;
-    let first = |record: &tokometer_record::Record| millis(record.chunks[0].at);
+    let first = |record: &tokometer_record::Record| millis(record.first().unwrap());
     let begun = log.records.iter().filter(|record| done(first(record)));
     let (mut ttft, mut queue, mut generated) = (Histogram::default(), Histogram::default(), 0.0);
     for record in begun {

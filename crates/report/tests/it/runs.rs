@@ -57,7 +57,7 @@ fn record(index: u64, scheduled: f64, started: f64, service: &Service) -> Record
         connected: Some(ms(started)),
         sent: Some(ms(started)),
         headers: None,
-        chunks,
+        chunks: chunks.into(),
         end,
         streamed: true,
         outcome,
@@ -160,6 +160,7 @@ pub(crate) fn run(points: Vec<PointLog>) -> RunLog {
         tokens_estimated: false,
         arguments: json!({ "model": "qwen3-32b" }),
         plan: String::new(),
+        ..Header::default()
     };
     let mut log = RunLog { header, points, end: None, damaged: Vec::new() };
     for (index, point) in log.points.iter_mut().enumerate() {

@@ -327,7 +327,7 @@ fn the_user_s_metadata_keeps_its_keys() {
 fn requests_for_a_result_have_no_first_token_to_time() {
     let mut point = runs::closed(2, 6, |_| Service::of(40.0, 0.0, 1));
     for record in &mut point.records {
-        record.chunks[0].channel = Channel::Result;
+        record.chunks.edit(|chunks| chunks[0].channel = Channel::Result);
         record.streamed = false;
         record.output_tokens = None;
         record.asked_output = None;

@@ -313,7 +313,9 @@ mod tests {
             // Each turn of the two places begins 30 ms later than it could.
             let later = |at: Offset| at + Duration::from_millis(30 * (turn as u64 / 2));
             (record.started, record.end) = (later(record.started), later(record.end));
-            record.chunks.iter_mut().for_each(|chunk| chunk.at = later(chunk.at));
+            record.chunks.edit(|chunks| {
+                chunks.iter_mut().for_each(|chunk| chunk.at = later(chunk.at));
+            });
         }
         let observed = Observed::of(&log).unwrap();
         assert!(

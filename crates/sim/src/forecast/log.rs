@@ -57,7 +57,7 @@ fn record(index: usize, phase: Phase, request: &Request, outcome: &Outcome) -> R
         sent: None,
         headers: None,
         end: outcome.ended.map_or(arrival, Offset::after),
-        chunks,
+        chunks: chunks.into(),
         streamed: true,
         outcome: match outcome.ended {
             Some(_) => Ending::Ok,

@@ -53,7 +53,7 @@ pub(crate) fn check(flags: Flags) -> Result<(), Trouble> {
 }
 
 /// Whether the tokenizer of that model can be had without asking anybody: it is a folder, or lies in a hub's cache.
-fn at_hand(model: &str) -> bool {
+pub(crate) fn at_hand(model: &str) -> bool {
     if Path::new(model).exists() {
         return Path::new(model).join("tokenizer.json").exists();
     }

@@ -145,7 +145,7 @@ async fn a_client_without_descriptors_is_told_by_itself() {
         let words = "Too many open files (os error 24)";
         let failure = Failure::new(FailureKind::OutOfDescriptors, words);
         record.outcome = tokometer_record::Outcome::Failed(failure);
-        record.chunks.clear();
+        record.chunks = tokometer_record::Chunks::default();
         record.end = record.started;
     }
     only(&log, "descriptors");

@@ -109,8 +109,8 @@ fn value(metric: &Metric, record: &Record) -> Option<f64> {
 
 /// The gaps that ended within these moments.
 fn chunk_gaps(record: &Record, within: impl Fn(Offset) -> bool, all: &mut Observed) {
-    for pair in record.chunks.windows(2).filter(|pair| within(pair[1].at)) {
-        all.add(Some((pair[1].at - pair[0].at).as_secs_f64()));
+    for (_, gap) in record.chunks.gaps().filter(|(chunk, _)| within(chunk.at)) {
+        all.add(Some(gap.as_secs_f64()));
     }
 }
 

@@ -7,6 +7,7 @@ use std::io;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokometer_record::{Header, Point};
 
 /// What was asked for.
@@ -25,8 +26,8 @@ pub struct Arguments {
     pub tokenizer_id: Option<String>,
     /// `--num-prompts`: as it was typed, where a request bears several of them.
     pub num_prompts: u64,
-    /// `--metadata`: keys and values that stand in the file as they were given, in their order.
-    pub metadata: Vec<(String, String)>,
+    /// `--metadata`: keys and values that stand in the file as they were given, in their order. By flags all of them are texts.
+    pub metadata: Vec<(String, Value)>,
     /// `--request-rate` in requests per second. `None` for `inf`.
     pub request_rate: Option<f64>,
     /// `--burstiness`: the shape of the gaps' gamma distribution; infinite for gaps that are all alike.
@@ -147,7 +148,7 @@ impl Arguments {
     }
 
     /// The arguments as a log keeps them.
-    pub fn to_value(&self) -> serde_json::Value {
+    pub fn to_value(&self) -> Value {
         serde_json::to_value(self).unwrap_or_default()
     }
 }

@@ -3,7 +3,7 @@
 //! Deliberately knows neither file nor console: both go through the one list.
 
 use tokometer_metrics::catalog::{CLIENT_QUEUE_TIME, E2E, ICL, Metric, QUEUED_E2E, TPOT, TTFT};
-use tokometer_metrics::quantile::{Percentile, linear_at};
+use tokometer_metrics::quantile::Percentile;
 
 use super::case::Case;
 
@@ -97,14 +97,19 @@ impl Spread {
             (key("median"), ms(told.and_then(|values| values.linear(Percentile::P50)))),
             (key("std"), ms(told.map(|values| values.std))),
         ];
-        // The sample itself is needed only for percentiles that a distribution does not keep, and may be large.
-        let mut sample = None;
-        for &percent in &case.arguments.metric_percentiles {
-            let kept = on_ladder(percent).and_then(|percentile| told?.linear(percentile));
-            let value = kept.or_else(|| {
-                let sample = sample.get_or_insert_with(|| self.metric.values(&case.run));
-                linear_at(sample, percent)
-            });
+        let kept = |percent| on_ladder(percent).and_then(|percentile| told?.linear(percentile));
+        let percents = case.arguments.metric_percentiles.iter().copied();
+        let percents: Vec<(f64, Option<f64>)> =
+            percents.map(|percent| (percent, kept(percent))).collect();
+        // The sample itself is gone through only for percentiles that a distribution does not keep, for it may be large.
+        let others = percents.iter().filter(|(_, kept)| kept.is_none());
+        let others: Vec<f64> = others.map(|&(percent, _)| percent).collect();
+        let mut others = match others.is_empty() {
+            true => Vec::new().into_iter(),
+            false => self.metric.percentiles(&case.run, &others).into_iter(),
+        };
+        for (percent, kept) in percents {
+            let value = kept.or_else(|| others.next().flatten());
             all.push((key(&format!("p{percent}")), ms(value)));
         }
         all

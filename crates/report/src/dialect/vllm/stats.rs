@@ -20,8 +20,8 @@ fn figure(case: &Case<'_>) -> Figure {
     let outputs: Vec<f64> = records.iter().map(|record| f64::from(output_len(record))).collect();
     let totals: Vec<f64> = prompts.iter().zip(&outputs).map(|(p, o)| p + o).collect();
     let histogram = |title: &str, label: &str, values: &[f64]| Histogram {
-        title: title.to_owned(),
-        label: label.to_owned(),
+        title: title.into(),
+        label: label.into(),
         values: values.to_vec(),
         bins: BINS,
     };
@@ -40,7 +40,7 @@ fn bars(prompts: &[f64], outputs: &[f64]) -> Panel {
     let group = prompts.len().div_ceil(MOST_BARS).max(1);
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let layer = |name: &str, kind, values: &[f64]| Layer {
-        name: name.to_owned(),
+        name: name.into(),
         look: Look::kind(kind),
         heights: values.chunks(group).map(mean).collect(),
     };
@@ -49,10 +49,11 @@ fn bars(prompts: &[f64], outputs: &[f64]) -> Panel {
         several => format!("Group of {several} requests, their mean"),
     };
     Panel {
-        title: "Tokens of each request".to_owned(),
+        title: "Tokens of each request".into(),
         x: Axis::linear(&label),
         y: Axis::linear("Tokens"),
         marks: Marks::Stacked(vec![layer("Prompt", 0, prompts), layer("Output", 1, outputs)]),
+        rules: Vec::new(),
     }
 }
 
@@ -72,7 +73,7 @@ mod tests {
         let panel = bars(&values, &values);
         let Marks::Stacked(layers) = &panel.marks else { panic!("{panel:?}") };
         assert_eq!((layers[0].heights.len(), layers[0].heights[0]), (834, 1.0));
-        assert_eq!(panel.x.label, "Group of 3 requests, their mean");
+        assert_eq!(panel.x.label, "Group of 3 requests, their mean".into());
     }
 
     #[test]

@@ -170,23 +170,26 @@ impl Arguments {
             Point { label: Some(label).filter(|label| !label.is_empty()), ..point(spot) }
         };
         let all = Series {
-            name: Some("All runs".to_owned()),
+            name: Some("All runs".to_owned().into()),
             look: Look::muted(),
             points: spots.iter().map(point).collect(),
+            errors: tokometer_report::figure::Errors::default(),
         };
         let best = Series {
-            name: Some("Pareto frontier".to_owned()),
+            name: Some("Pareto frontier".to_owned().into()),
             look: Look::kind(0),
             points: frontier.iter().map(labelled).collect(),
+            errors: tokometer_report::figure::Errors::default(),
         };
         let panel = Panel {
-            title: String::new(),
+            title: String::new().into(),
             x: Axis::linear("Tokens/s/user"),
             y: Axis::linear("Tokens/s/GPU"),
             marks: Marks::Series(vec![all, best]),
+            rules: Vec::new(),
         };
         Figure {
-            title: String::new(),
+            title: String::new().into(),
             panels: vec![panel],
             columns: 1,
             panel: Size { width: 6.4, height: 4.8 },

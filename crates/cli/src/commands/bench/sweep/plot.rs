@@ -107,7 +107,7 @@ pub(crate) fn plot(arguments: &Arguments) -> Result<Exit, Trouble> {
         .map(|(group, rows)| {
             let parts = [std::slice::from_ref(&arguments.fig_name), group].concat();
             let path = folder.join(sanitized(&format!("{}.png", parts.join("-"))));
-            (path, Figure { title: group.join(", "), ..arguments.figure(rows) })
+            (path, Figure { title: group.join(", ").into(), ..arguments.figure(rows) })
         })
         .collect();
     if figures.iter().all(|(_, figure)| figure.points() == 0) {
@@ -225,21 +225,25 @@ impl Arguments {
                 };
                 let own: Vec<Row> = rows.iter().filter(within).cloned().collect();
                 panels.push(Panel {
-                    title: [row_group.as_slice(), column_group.as_slice()].concat().join("\n"),
-                    x: Axis { label: label(&self.var_x), scale: self.scale_x },
-                    y: Axis { label: label(&self.var_y), scale: self.scale_y },
+                    title: [row_group.as_slice(), column_group.as_slice()]
+                        .concat()
+                        .join("\n")
+                        .into(),
+                    x: Axis { label: label(&self.var_x).into(), scale: self.scale_x },
+                    y: Axis { label: label(&self.var_y).into(), scale: self.scale_y },
                     marks: Marks::Series(self.series(&own, &curves)),
+                    rules: Vec::new(),
                 });
             }
         }
         Figure {
-            title: String::new(),
+            title: String::new().into(),
             panels,
             columns: column_groups.len(),
             panel: Size { width: self.fig_height, height: self.fig_height },
             dpi: self.fig_dpi,
             axes: Axes::Shared,
-            legend: (!self.curve_by.is_empty()).then(|| self.curve_by.join(", ")),
+            legend: (!self.curve_by.is_empty()).then(|| self.curve_by.join(", ").into()),
         }
     }
 
@@ -248,7 +252,12 @@ impl Arguments {
             let values: Vec<&str> =
                 group.iter().filter_map(|pair| Some(pair.split_once('=')?.1)).collect();
             let name = (!values.is_empty()).then(|| values.join(", "));
-            Series { name, look: curves.look(&group), points: self.points(&rows) }
+            Series {
+                name: name.map(Into::into),
+                look: curves.look(&group),
+                points: self.points(&rows),
+                errors: tokometer_report::figure::Errors::default(),
+            }
         };
         grouped(rows, &self.curve_by).into_iter().map(of).collect()
     }
@@ -511,7 +520,7 @@ mod tests {
     fn panels_stand_in_rows_and_columns_and_curves_look_alike_in_all() {
         let rows = [run(0, 1, 1, 1.0, 1.0), run(1, 1, 2, 1.0, 1.0), run(2, 2, 2, 1.0, 1.0)];
         let figure = arguments("--row-by n --col-by tp --curve-by tp --var-x n").figure(&rows);
-        let titles: Vec<_> = figure.panels.iter().map(|panel| panel.title.as_str()).collect();
+        let titles: Vec<_> = figure.panels.iter().map(|panel| &*panel.title).collect();
         assert_eq!(
             (figure.columns, titles),
             (2, vec!["n=1\ntp=1", "n=1\ntp=2", "n=2\ntp=1", "n=2\ntp=2"])

@@ -1,0 +1,44 @@
+//! Values written within a figure: beside bars, in cells, at the ends of scales.
+//!
+//! Three digits suffice there: what is exact stands in the tables.
+
+use super::axis;
+
+/// The value with about three digits that count: `12.3`, `1,235`, `1.5M`.
+pub(crate) fn brief(value: f64) -> String {
+    if !value.is_finite() {
+        return ABSENT.to_owned();
+    }
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    let power = value.abs().log10().floor() as i32;
+    let text = axis::text(value, 10_f64.powi(power - 2), value.abs());
+    let unit = text.find(|sign: char| sign.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(unit);
+    let digits = if digits.contains('.') {
+        digits.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        digits
+    };
+    format!("{digits}{unit}")
+}
+
+/// What stands where there is no value.
+pub(crate) const ABSENT: &str = "–";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_digits_are_told_and_no_needless_zeros() {
+        let told = [12.345, 64.0, 1_234.6, 999.96, 0.012_34, -7.5, 1.5e6, 2e9, 3.2e-7, f64::NAN]
+            .map(brief);
+        assert_eq!(
+            told,
+            ["12.3", "64", "1,235", "1,000", "0.0123", "−7.5", "1.5M", "2G", "3.2e−7", "–"]
+        );
+        assert!(brief(f64::MAX).len() < 12 && brief(f64::MIN_POSITIVE).len() < 12);
+    }
+}
