@@ -16,26 +16,26 @@ mod measure;
 mod profile;
 mod progress;
 mod recorder;
+mod scene;
 mod service;
 mod settle;
 mod so_far;
+mod version;
 
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
 
-use tokometer_engine::{Finished, Job, Probe, Urgency};
+use tokometer_engine::{Finished, Job, Urgency};
 use tokometer_metrics::summary::{Ending, PointSummary, summarize};
 use tokometer_plan::{Plan, Point, Reporting, Resolved, Scheme};
 use tokometer_record::{End, Header, Line, PointEnd, PointLog};
 use tokometer_report::dialect::{self, Dialect, Told, vllm};
 use tokometer_workload::Ask;
-use tokometer_workload::prepare::{Body, PrepareError, asks};
 
 use crate::interruption::Interruption;
-use crate::limits::{descriptors, memory};
+use crate::limits::descriptors;
 use crate::screen::Screen;
 use crate::trouble::Trouble;
 use folder::Folder;
@@ -43,8 +43,9 @@ use hearing::Hearing;
 use journal::{Detail, Journal};
 use measure::Measure;
 use profile::Profile;
-use progress::{Preparing, View};
+use progress::View;
 use recorder::{Desk, Recorded, Recorder, Tally};
+use scene::Scene;
 use service::Service;
 
 pub(crate) use ahead::{Unmet, look_ahead};
@@ -84,7 +85,9 @@ pub(crate) fn run_among(
     let plan = &*settled;
     let body = plan.body(&model);
     let probe = plan.probe_rate.map(|rate| measure.probe(plan, &model, rate)).transpose()?;
-    let scene = Scene { plan, probe, screen, interruption, service, measure, body, model };
+    let served_by = version::ask(&service.engine, plan);
+    let scene =
+        Scene { plan, probe, screen, interruption, service, measure, body, model, served_by };
     scene.check_memory()?;
     let first = plan.points.first().map(|point| scene.prepare(point)).transpose()?.flatten();
     let mut run = Run::begin(scene)?;
@@ -146,62 +149,6 @@ fn acquaint(
     Ok((model, root.filter(|_| plan.model.is_none())))
 }
 
-/// What a run stands on, before it begins and while it goes on.
-struct Scene<'a> {
-    plan: &'a Plan,
-    /// What feels the service's pulse beside the load.
-    probe: Option<Probe>,
-    screen: &'a Screen,
-    interruption: Interruption,
-    service: Service,
-    measure: Measure,
-    body: Body,
-    model: String,
-}
-
-impl Scene<'_> {
-    /// Refuses a plan whose requests would not fit into memory.
-    fn check_memory(&self) -> Result<(), Trouble> {
-        let Some(largest) = memory::largest(self.plan) else { return Ok(()) };
-        let go_on = |_| ControlFlow::Continue(());
-        let count = largest.requests().min(memory::SAMPLE);
-        let sample = self.asks(largest, count, &go_on);
-        let sample = sample.map_err(|error| explain::prepare(&error, self.plan))?;
-        memory::check(self.plan, &sample)
-    }
-
-    /// Makes the requests of a point ready. `None` if the user wants no more.
-    fn prepare(&self, point: &Point) -> Result<Option<Arc<[Ask]>>, Trouble> {
-        let now = || self.service.engine.now();
-        let showing = Preparing::new(self.screen, point.requests(), &now);
-        let progress = |count| {
-            showing.ready(count);
-            match self.interruption.urgency() {
-                Urgency::None => ControlFlow::Continue(()),
-                Urgency::Drain | Urgency::Stop => ControlFlow::Break(()),
-            }
-        };
-        let made = self.asks(point, point.requests(), &progress);
-        self.measure.close_dataset();
-        showing.done();
-        match made {
-            Ok(asks) => Ok(Some(asks.into())),
-            Err(PrepareError::Stopped) => Ok(None),
-            Err(error) => Err(explain::prepare(&error, self.plan)),
-        }
-    }
-
-    fn asks(
-        &self,
-        point: &Point,
-        count: u64,
-        progress: &(dyn Fn(u64) -> ControlFlow<()> + Sync),
-    ) -> Result<Vec<Ask>, PrepareError> {
-        let dataset = self.measure.prompts(self.plan, point.offset)?;
-        asks(&*dataset, &self.body, self.measure.counter(), point.seed, count, progress)
-    }
-}
-
 /// A run that has begun: there is a folder and a log.
 struct Run<'a> {
     scene: Scene<'a>,
@@ -218,7 +165,7 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn begin(scene: Scene<'a>) -> Result<Self, Trouble> {
-        let Scene { plan, model, measure, service, .. } = &scene;
+        let Scene { plan, model, service, .. } = &scene;
         scene.interruption.run_begins();
         let folder = Folder::create(&plan.output, model, &service.began)?;
         let unwritten = |error: std::io::Error| unwritten(&folder, &error);
@@ -228,7 +175,7 @@ impl<'a> Run<'a> {
         if plan.target.test_connection {
             journal.info("Test connection successful.");
         }
-        let header = header::of(plan, model, measure, service, &folder);
+        let header = header::of(&scene, &folder);
         let dialect = dialect::by_name(&header.dialect).map_err(unwritten)?;
         let recorder = Recorder::create(&folder.log(), header.clone()).map_err(unwritten)?;
         let hearing = Hearing::begin(plan, service);

@@ -3,10 +3,12 @@
 //! A summary holds figures and judgements and no requests. How it is printed, and in which units, is not its business.
 
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
+use std::thread;
 
 use tokometer_record::{ClientUse, Connection, Phase, Point, PointLog, Record};
 
-use crate::catalog::{self, E2E, ICL, METRICS, Metric, TTFT};
+use crate::catalog::{self, E2E, ICL, ITL, METRICS, Metric, TTFT};
 use crate::diagnosis::{self, Facts, Finding};
 use crate::verdict::{Evidence, Verdict, judge, telling};
 use crate::{
@@ -125,12 +127,13 @@ impl PointSummary {
 /// Sums up one point.
 pub fn summarize(log: &PointLog) -> PointSummary {
     let run = Run::of(log);
-    let distributions: BTreeMap<_, _> = METRICS
-        .iter()
-        .filter_map(|metric| Some((metric.key, metric.distribution(&run)?)))
-        .collect();
-    let figures =
-        METRICS.iter().filter_map(|metric| Some((metric.key, metric.figure(&run)?))).collect();
+    // Each goes through every chunk, and of a large log that takes its time.
+    let (distributions, figures, timeline, steady) = thread::scope(|scope| {
+        let over_time = scope.spawn(|| (Timeline::of(&run), Steady::of(&run)));
+        let (distributions, figures) = (distributions(&run), figures(&run));
+        let (timeline, steady) = over_time.join().unwrap_or_else(|panic| resume_unwind(panic));
+        (distributions, figures, timeline, steady)
+    });
     let mean = |metric: &Metric| distributions.get(metric.key).map(|values| values.mean);
     let evidence =
         Evidence::with_means(&run, mean(&TTFT).or(mean(&E2E)), mean(&ICL).or(mean(&E2E)));
@@ -145,17 +148,32 @@ pub fn summarize(log: &PointLog) -> PointSummary {
         itl_estimated: run.successes().any(catalog::itl_is_estimated),
         prompt_check: LengthCheck::prompts(run.successes()),
         output_check: LengthCheck::outputs(run.successes()),
-        timeline: Timeline::of(&run),
+        timeline,
         client: run.client.copied(),
         server: ServerCounters::between(run.scrapes),
         side: ServerSide::of(&run),
-        steady: Steady::of(&run),
+        steady,
         findings: Vec::new(),
         distributions,
         figures,
     };
     summary.findings = diagnosis::of_point(&Facts { run: &run, summary: &summary });
     summary
+}
+
+fn distributions(run: &Run<'_>) -> BTreeMap<&'static str, Distribution> {
+    let mut all = BTreeMap::new();
+    for metric in METRICS {
+        // The gaps are by far the most values, and mostly those of one metric are the other's.
+        let alike = metric.key == ITL.key && run.successes().all(catalog::chunks_are_tokens);
+        let of = if alike { all.get(ICL.key).cloned() } else { metric.distribution(run) };
+        all.extend(of.map(|of| (metric.key, of)));
+    }
+    all
+}
+
+fn figures(run: &Run<'_>) -> BTreeMap<&'static str, f64> {
+    METRICS.iter().filter_map(|metric| Some((metric.key, metric.figure(run)?))).collect()
 }
 
 fn counts(run: &Run<'_>) -> Counts {
@@ -366,6 +384,21 @@ mod tests {
         assert_eq!(ttft.linear(Percentile::P50), Some(0.2));
         assert_eq!(summary.failures[0].count, 1);
         assert!(summary.verdict.is_valid());
+    }
+
+    #[test]
+    fn gaps_per_token_are_those_between_chunks_only_where_each_is_a_token() {
+        let (one, mut told, mut several) =
+            (ok(0, 0, &[100, 110, 130]), ok(1, 0, &[100, 150]), ok(2, 0, &[100, 140]));
+        told.chunks.edit(|chunks| chunks.iter_mut().for_each(|chunk| chunk.tokens = 1));
+        several.output_tokens = Some(OutputTokens { count: 5, source: TokenSource::Usage });
+        for (records, alike) in [(vec![one.clone(), told], true), (vec![one, several], false)] {
+            let log = point_log(records);
+            let summary = summarize(&log);
+            let [icl, itl] = [&ICL, &ITL].map(|metric| summary.distribution(metric));
+            assert_eq!(itl, ITL.distribution(&Run::of(&log)).as_ref());
+            assert_eq!(icl == itl, alike);
+        }
     }
 
     #[test]

@@ -114,3 +114,38 @@ impl Study {
         of_runs.chain(self.others.iter().cloned()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokometer_record::{Line, Offset, Point, Writer};
+
+    use super::*;
+
+    #[test]
+    fn a_run_read_point_by_point_is_the_run_read_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.jsonl");
+        let mut log = Writer::create(&path).unwrap();
+        let header =
+            Header { version: tokometer_record::VERSION, model: "m".into(), ..Header::default() };
+        log.append(&Line::Header(header)).unwrap();
+        for index in 0..2 {
+            log.append(&Line::Point(Point { index, concurrency: Some(4), ..Point::default() }))
+                .unwrap();
+        }
+        log.append(&Line::End(End { at: Offset::ZERO, complete: true })).unwrap();
+        log.flush().unwrap();
+        let read = Studied::read("run".into(), &path).unwrap();
+        let whole = Studied::of("run".into(), &tokometer_record::read(&path).unwrap());
+        assert_eq!(read.points.len(), 2);
+        assert!(read.complete && whole.complete);
+        let summaries = |run: &Studied| -> Vec<PointSummary> {
+            run.points.iter().map(|point| point.summary.clone()).collect()
+        };
+        assert_eq!(summaries(&read), summaries(&whole));
+        assert_eq!(
+            (read.header, read.findings, read.damaged),
+            (whole.header, whole.findings, whole.damaged)
+        );
+    }
+}

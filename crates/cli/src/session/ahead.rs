@@ -57,8 +57,17 @@ pub(crate) fn look_ahead(
         acquaint(first, &service, &mut measure, interruption, screen).map_err(of_all)?;
     let deployment = deployment::ask(&service.engine, first, &model);
     let (body, interruption) = (first.body(&model), interruption.clone());
-    let mut scene =
-        Scene { plan: first, probe: None, screen, interruption, service, measure, body, model };
+    let mut scene = Scene {
+        plan: first,
+        probe: None,
+        screen,
+        interruption,
+        service,
+        measure,
+        body,
+        model,
+        served_by: None,
+    };
     for (index, &plan) in plans.iter().enumerate() {
         let of_this = |trouble| Unmet { of: Some(index), trouble };
         scene.plan = plan;

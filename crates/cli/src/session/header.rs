@@ -7,18 +7,12 @@ use tokometer_plan::{Plan, Reporting};
 use tokometer_record::{Header, Offset, VERSION};
 
 use super::folder::Folder;
-use super::measure::Measure;
-use super::service::Service;
+use super::scene::Scene;
 use crate::dialect::{evalscope, vllm};
 
 /// The header of a run's log.
-pub(super) fn of(
-    plan: &Plan,
-    model: &str,
-    measure: &Measure,
-    service: &Service,
-    folder: &Folder,
-) -> Header {
+pub(super) fn of(scene: &Scene<'_>, folder: &Folder) -> Header {
+    let Scene { plan, model, measure, service, served_by, .. } = scene;
     let path = folder.path().display().to_string();
     let (dialect, api, arguments) = match &plan.report {
         Reporting::Evalscope => {
@@ -35,7 +29,7 @@ pub(super) fn of(
         dialect: dialect.into(),
         name: folder.name(),
         alias: plan.output.alias.clone(),
-        model: model.into(),
+        model: model.clone(),
         api,
         url: plan.target.url.to_string(),
         dataset: plan.dataset_name().into(),
@@ -43,12 +37,12 @@ pub(super) fn of(
         tokens_estimated: measure.estimates(),
         arguments,
         plan: plan.to_yaml(),
-        environment: environment(),
+        environment: environment(served_by.clone()),
     }
 }
 
-/// Where the load comes from: what changes a client's speed, and no more of the machine than that.
-fn environment() -> BTreeMap<String, String> {
+/// Where the load comes from, and which program it goes to: what changes a client's speed, and no more of the machine than that.
+fn environment(served_by: Option<String>) -> BTreeMap<String, String> {
     let kernel = |name: &str| {
         let told = fs::read_to_string(format!("/proc/sys/kernel/{name}")).ok()?;
         Some(told.trim().to_owned()).filter(|told| !told.is_empty())
@@ -59,6 +53,7 @@ fn environment() -> BTreeMap<String, String> {
         ("system", Some(format!("{} {}", std::env::consts::OS, std::env::consts::ARCH))),
         ("kernel", kernel("osrelease")),
         ("processors", processors),
+        ("server_version", served_by),
     ];
     told.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
 }

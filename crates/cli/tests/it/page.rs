@@ -1,6 +1,6 @@
-//! The HTML page in a real browser: Chromium, where it is installed, in both languages and both themes.
+//! The HTML page: what `report --html` makes of folders, and the page in a real browser, in both languages and both themes.
 //!
-//! The page is loaded from disk without a window. It must draw every figure, say nothing on the console (a violation of its content
+//! The browser is Chromium, and the page is loaded from disk without a window. It must draw every figure, say nothing on the console (a violation of its content
 //! policy would be said there), ask the network for nothing, and answer to its switches. Where there is no Chromium the tests say so
 //! and are passed over.
 
@@ -56,9 +56,46 @@ fn switches_legends_tables_and_definitions_answer() {
         ("theme", "dark"),
         ("title", "true"),
         ("printed", "true"),
+        ("told", "true"),
     ] {
         assert_eq!(seen.attribute(&format!("trial-{what}")), told, "{what}");
     }
+}
+
+#[test]
+fn several_folders_make_one_page_and_what_cannot_be_read_is_named_and_passed_over() {
+    let place = with_page();
+    fs::create_dir_all(place.path().join("more/broken")).unwrap();
+    place.write("more/broken/run.jsonl", "{\"kind\": \n");
+    let ended = place.run_to(5, "report outputs more --html both.html --lang zh");
+    assert!(ended.stderr.contains("note: passed over: "), "{}", ended.stderr);
+    assert!(ended.stderr.contains("more/broken/run.jsonl"), "{}", ended.stderr);
+    assert_eq!(ended.stdout, "");
+    let page = fs::read_to_string(place.path().join("both.html")).unwrap();
+    assert!(page.starts_with("<!doctype html>\n<html lang=\"zh\""));
+    assert!(page.contains("<section id=\"point-1-2\""));
+}
+
+#[test]
+fn a_folder_that_is_given_twice_is_told_once() {
+    let place = with_page();
+    let ended = place.run("report outputs outputs --html twice.html");
+    assert!(ended.stderr.contains("runs 1, points 2, results without a log 0"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_page_that_cannot_be_written_and_folders_without_one_are_refused() {
+    let place = Workplace::new();
+    fs::create_dir(place.path().join("empty")).unwrap();
+    let ended = place.run_to(2, "report empty --html page.html");
+    assert!(ended.stderr.contains("there is no run in empty"), "{}", ended.stderr);
+    let ended = place.run_to(2, "report empty empty");
+    assert!(ended.stderr.contains("hint: add --html FILE"), "{}", ended.stderr);
+    let ended = place.run_to(2, "report empty --html page.html --lang de");
+    assert!(ended.stderr.contains("takes en or zh"), "{}", ended.stderr);
+    let place = with_page();
+    let ended = place.run_to(1, "report outputs --html nowhere/page.html");
+    assert!(ended.stderr.contains("cannot write nowhere/page.html: "), "{}", ended.stderr);
 }
 
 /// The pictures that charts were drawn as.
@@ -67,7 +104,7 @@ fn pictures(dom: &str) -> Vec<&str> {
     begun.filter_map(|rest| Some(rest.split_once("</svg>")?.0)).collect()
 }
 
-/// What a reader does, in the page: hides a series, has a term explained, opens the tables, changes language and theme, and prints.
+/// What a reader does, in the page: hides a series, has a term and a mark of every chart explained, opens the tables, changes language and theme, and prints.
 const TRIAL: &str = r#"
 addEventListener("load", () => {
   const root = document.documentElement, told = (name, value) => root.setAttribute(`data-trial-${name}`, value);
@@ -85,6 +122,14 @@ addEventListener("load", () => {
   told("tip", !tip.hidden && tip.textContent.length > 20);
   document.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
   told("silent", tip.hidden);
+  const charts = [...document.querySelectorAll(".chart")].map((each) => each.chart);
+  const silent = charts.filter((chart) => {
+    const series = chart.getOption().series.findIndex((each) => !each.silent && each.data.length > 0);
+    chart.dispatchAction({ type: "showTip", seriesIndex: series, dataIndex: 0 });
+    const tip = chart.getDom().lastElementChild;
+    return !tip.innerText;
+  });
+  told("told", charts.length > 0 && silent.length === 0);
   document.querySelectorAll("details.behind").forEach((each) => { each.open = true; });
   setTimeout(() => {
     const tables = [...document.querySelectorAll("details.behind")];
@@ -118,6 +163,7 @@ fn with_page() -> Workplace {
 const PAGE: &str = "report.html";
 
 /// Chromium under one of its names. Says so where there is none.
+#[expect(clippy::print_stdout, reason = "a test that is passed over must say so")]
 fn chromium() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let names = ["chromium", "chromium-browser", "google-chrome"];

@@ -297,11 +297,9 @@ fn token_gaps(record: &Record, gaps: &mut Vec<f64>) {
 /// stands.
 pub(crate) fn each_token_gap(record: &Record, mut tell: impl FnMut(Offset, f64, u32)) {
     let known = tokens_of_chunks_known(record);
-    let tokens_after_first = output(record).map_or(0, |tokens| tokens.saturating_sub(1));
-    let chunks_after_first = record.chunks.len().saturating_sub(1);
-    let share = match tokens_after_first {
-        0 => 1.0,
-        tokens => chunks_after_first as f64 / f64::from(tokens),
+    let share = match after_first(record) {
+        (_, 0) => 1.0,
+        (chunks, tokens) => chunks as f64 / tokens as f64,
     };
     for (chunk, gap) in ended(record) {
         let gap = gap.as_secs_f64();
@@ -310,6 +308,20 @@ pub(crate) fn each_token_gap(record: &Record, mut tell: impl FnMut(Offset, f64, 
             false => tell(chunk.at, gap * share, 1),
         }
     }
+}
+
+/// Whether each gap between a request's chunks is one gap per token, and just as long: so that [`ITL`] is [`ICL`].
+pub(crate) fn chunks_are_tokens(record: &Record) -> bool {
+    match tokens_of_chunks_known(record) {
+        true => record.chunks.told() == record.chunks.len() as u64,
+        false => matches!(after_first(record), (chunks, tokens) if tokens == 0 || chunks == tokens),
+    }
+}
+
+/// Chunks after the first, and tokens after the first.
+fn after_first(record: &Record) -> (u64, u64) {
+    let tokens = output(record).map_or(0, u64::from);
+    ((record.chunks.len() as u64).saturating_sub(1), tokens.saturating_sub(1))
 }
 
 fn tpot(record: &Record) -> Option<f64> {

@@ -281,7 +281,11 @@ fn swinging(
             let error = 100.0 * (alone / worth).sqrt();
             draws.iter_mut().for_each(|draw| *draw = value + chance(error));
         }
-        Wanted::Requests | Wanted::Output | Wanted::Tokens => {}
+        Wanted::Requests | Wanted::Output | Wanted::Tokens => {
+            let of = |cell: &Cell| if holds_its_places(kept) { cell.stay } else { cell.gap };
+            let series: Vec<f64> = kept.steady().iter().map(of).collect();
+            freedom = freedom.min(worth_enough(&series)?);
+        }
     }
     Ok(Swinging { value, draws, freedom: (freedom - 1.0).max(1.0) })
 }
@@ -289,16 +293,21 @@ fn swinging(
 /// How many independent values those behind the burst are worth, of the statistic and of the latency itself.
 fn independent(kept: &Kept, latency: Latency, influence: &[f64]) -> Result<f64, TooFew> {
     let values = self::influence(kept, latency, Statistic::Mean, 0.0);
-    let worth_of = |series: &[f64]| match series.iter().all(|value| *value == series[0]) {
-        true => series.len() as f64,
-        false => Dependence::of(series).worth_by_neighbours(),
-    };
-    if influence.len() < FEWEST_REQUESTS {
+    Ok(worth_enough(influence)?.min(worth_enough(&values)?))
+}
+
+/// How many independent values a series is worth, if it is enough to tell how far they swing.
+fn worth_enough(series: &[f64]) -> Result<f64, TooFew> {
+    let requests = series.len();
+    if requests < FEWEST_REQUESTS {
         return Err(TooFew::Requests);
     }
-    let worth = worth_of(influence).min(worth_of(&values));
+    let worth = match series.iter().all(|value| *value == series[0]) {
+        true => requests as f64,
+        false => Dependence::of(series).worth_by_neighbours(),
+    };
     match worth < FEWEST_INDEPENDENT {
-        true => Err(TooFew::Dependent { requests: influence.len(), worth: worth as u64 }),
+        true => Err(TooFew::Dependent { requests, worth: worth.max(1.0) as u64 }),
         false => Ok(worth),
     }
 }
@@ -587,7 +596,7 @@ mod tests {
             .iter()
             .flat_map(|wave| (0..16).map(move |i| wave + 0.001 * f64::from(i)));
         let told = resample(&run(waves.collect()), &[MEAN_E2E], 0).remove(0);
-        assert!(matches!(told, Err(TooFew::Dependent { requests: 64, worth: 0..=4 })), "{told:?}");
+        assert!(matches!(told, Err(TooFew::Dependent { requests: 64, worth: 1..=4 })), "{told:?}");
     }
 
     #[test]

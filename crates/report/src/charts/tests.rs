@@ -139,8 +139,8 @@ fn odd_cases_are_drawn_without_harm() {
     }
     cases.push(odd);
     assert_eq!(everything(&cases).len(), SWEEP_CHARTS.len());
-    for n in 1..cases.len() {
-        everything(&cases[n..]);
+    for from in [8, 14, 15, 16, 17, 18, 19] {
+        everything(&cases[from..]);
     }
 }
 

@@ -137,7 +137,13 @@ fn nothing(contrast: &Contrast) -> String {
         }
         _ => None,
     };
-    format!("no evidence of any difference: {all} at {points}{}", told.unwrap_or_default())
+    let rows = contrast.pairs.iter().flat_map(|pair| &pair.rows);
+    let untold = match rows.filter(|row| row.shown && row.difference.is_none()).count() {
+        0 => String::new(),
+        1 => "; 1 other cannot be told".to_owned(),
+        others => format!("; {others} others cannot be told"),
+    };
+    format!("no evidence of any difference: {all} at {points}{}{untold}", told.unwrap_or_default())
 }
 
 /// No more figures are named of each verdict.

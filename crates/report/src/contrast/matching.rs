@@ -96,7 +96,9 @@ pub(super) fn same_load(a: &Measured, b: &Measured) -> bool {
 /// for, or else as they were measured, by more than chance makes of lengths that are drawn.
 pub(super) fn lengths_apart(a: &Measured, b: &Measured, which: usize) -> Option<[f64; 2]> {
     let asked = |m: &Measured| [m.case.input_len, m.case.output_len][which];
-    let far = |first: f64, second: f64| (second - first).abs() > FEW_PER_CENT * first.max(second);
+    let known = [a, b].iter().all(|m| m.lengths[which].is_some());
+    let borne = if known { FEW_PER_CENT } else { UNKNOWN_SPREAD };
+    let far = |first: f64, second: f64| (second - first).abs() > borne * first.max(second);
     let by_chance = || {
         let [Some(first), Some(second)] = [a, b].map(|m| m.lengths[which]) else { return false };
         let error = |sample: tokometer_metrics::compare::Sample| {
@@ -188,6 +190,10 @@ fn tokens(measured: &Measured) -> String {
 
 /// Lengths that are further apart are others.
 const FEW_PER_CENT: f64 = 0.05;
+
+/// Where it is not known how far single lengths spread, those that are further apart are others: of a hundred drawn ones the means
+/// differ by some per cent by chance.
+const UNKNOWN_SPREAD: f64 = 0.1;
 
 /// So many standard errors apart, drawn lengths are not those of one distribution: one in a thousand by chance.
 const CHANCE: f64 = 3.3;

@@ -112,6 +112,7 @@ fn of_pair(pair: &Pair) -> Body {
 fn cells(row: &Row) -> Vec<Cell> {
     let [a, b] = row.values.map(|value| words::valued(&row.figure.key, value));
     let word = verdict_words(row.verdict);
+    let mark = if row.only_on_its_own() { " ‡" } else { "" };
     let chinese = match row.verdict {
         Verdict::Better => "更好",
         Verdict::Worse => "更差",
@@ -125,7 +126,8 @@ fn cells(row: &Row) -> Vec<Cell> {
         Cell::new(b),
         Cell::new(difference(row)),
         Cell::new(interval(row)),
-        Cell::new(Words::fixed(word, chinese)).tone(tone(row.verdict)),
+        Cell::new(Words::both(format!("{word}{mark}"), format!("{chinese}{mark}")))
+            .tone(tone(row.verdict)),
     ]
 }
 

@@ -99,6 +99,13 @@ fn figures(point: &Value) -> std::collections::BTreeMap<String, f64> {
     put("completed", within("counts", "succeeded"));
     put("failed", within("counts", "failed"));
     put("cancelled", within("counts", "cancelled"));
+    for (metric, key) in
+        [("input_tokens", "total_input_tokens"), ("output_tokens", "total_output_tokens")]
+    {
+        let values = point.get("metrics").and_then(|metrics| metrics.get(metric));
+        let number = |key: &str| values?.get(key)?.as_f64();
+        put(key, number("mean").zip(number("n")).map(|(mean, n)| mean * n));
+    }
     for (ours, key) in [
         ("full_duration", "duration"),
         ("full_request_throughput", "request_throughput"),

@@ -270,6 +270,27 @@ fn sides_without_a_load_in_common_have_no_figures() {
     );
 }
 
+#[test]
+fn a_summary_of_ours_is_as_long_as_what_it_sums_up() {
+    let metric = |mean: f64| json!({"n": 200, "mean": mean, "std": 0.0, "linear": {"50%": mean, "99%": mean}});
+    let summary = json!({
+        "program": "0.1.0", "model": "qwen", "url": "http://h/v1/chat/completions", "dataset": "random",
+        "points": [{
+            "name": "p", "asked": {"requests": 200, "concurrency": 4, "rate": null}, "ending": "complete",
+            "verdict": {"kind": "valid"}, "counts": {"succeeded": 200, "failed": 0, "cancelled": 0},
+            "figures": {"full_request_throughput": 10.0},
+            "metrics": {"ttft": metric(0.2), "input_tokens": metric(100.0), "output_tokens": metric(10.0)},
+        }],
+    });
+    let points = of_summary(&summary, "summary.json").unwrap();
+    let contrast =
+        contrast(side("main", [made(USUAL)]), Side { name: "pr".to_owned(), points }, &[]).unwrap();
+    assert!(contrast.objections.is_empty(), "{:?}", contrast.objections);
+    let ttft = row(&contrast, "mean_ttft_ms");
+    assert_eq!((ttft.values[1], ttft.basis), (200.0, Err(Doubt::NoRequests)));
+    assert_eq!(of_summary(&json!({"points": []}), "x").map(|points| points.len()), None);
+}
+
 fn held(condition: &str, a: Value, b: Value) -> Vec<(Standing, String)> {
     let conditions = [condition.parse().unwrap()];
     contrast(side("main", [a]), side("pr", [b]), &conditions).unwrap().checked[0].told()

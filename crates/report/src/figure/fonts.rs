@@ -66,8 +66,8 @@ impl Font {
 /// the face that is upright and nearest to the regular weight.
 fn chinese(fonts: &Database) -> Option<Font> {
     let rank = |families: &[(String, _)]| {
-        let known = |name: &&str| families.iter().any(|(family, _)| family == *name);
-        letters::CHINESE_FAMILIES.iter().position(|name| known(&name))
+        let known = |name: &str| families.iter().any(|(family, _)| family == name);
+        letters::CHINESE_FAMILIES.iter().position(|name| known(name))
     };
     let mut faces: Vec<(usize, bool, u16, ID)> = fonts
         .faces()

@@ -306,7 +306,8 @@ impl Span {
         if !panel.marks.scaled().1 {
             return Vec::new();
         }
-        panel.y.scale.ticks(self.up, ((height / 36.0) as usize).clamp(2, 9), self.whole.1)
+        let fewest = if height >= 70.0 { 3 } else { 2 };
+        panel.y.scale.ticks(self.up, ((height / 36.0) as usize).clamp(fewest, 9), self.whole.1)
     }
 
     /// As many marks at the bottom as their texts leave room for.

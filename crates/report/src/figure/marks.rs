@@ -333,8 +333,10 @@ impl Bars {
             (None, _) => Extent { low: 0.0, high: 1.0 },
             (Some(Extent { low, high }), _) => {
                 let (low, high) = (low.min(0.0), high.max(0.0));
-                // Room for the values above the bars, and below those that hang.
-                let room = 0.08 * (high / 2.0 - low / 2.0) * 2.0;
+                // Room for the values above the bars, and below those that hang: more where bars are so narrow that they stand upright.
+                let bars = self.groups.len() * self.layers.len();
+                let part = if (12..=90).contains(&bars) { 0.2 } else { 0.08 };
+                let room = part * (high / 2.0 - low / 2.0) * 2.0;
                 let room = if room > 0.0 { room } else { 1.0 };
                 let (low, high) = (
                     if low < 0.0 { low - room } else { 0.0 },

@@ -103,6 +103,9 @@ impl Names {
         let mut texts = Vec::new();
         for index in (0..self.written.len()).step_by(self.every) {
             let (name, full) = (&self.written[index], &self.full[index]);
+            if name.is_empty() {
+                continue;
+            }
             let x = left + slots.first + index as f64 * slots.pitch;
             let size = self.size;
             let text = match self.turn {

@@ -61,7 +61,8 @@ fn written(folder: &Path, results: &[PathBuf]) -> Option<SystemTime> {
     let runs = fs::read_dir(folder.join("runs")).into_iter().flatten().flatten();
     let open = runs.filter(|entry| {
         let name = entry.file_name();
-        !results.iter().any(|result| result.file_stem() == Some(&name))
+        let ended = entry.path().join(kept::SUMMARY).is_file();
+        !ended && !results.iter().any(|result| result.file_stem() == Some(&name))
     });
     let times =
         open.filter_map(|entry| fs::metadata(entry.path().join(kept::LOG)).ok()?.modified().ok());

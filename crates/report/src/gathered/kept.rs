@@ -237,7 +237,8 @@ const SPREADS: [(&str, &Metric); 5] = [
     ("client_queue_time", &CLIENT_QUEUE_TIME),
 ];
 
-const SUMMARY: &str = "summary.json";
+/// The name of a run's own summary.
+pub(super) const SUMMARY: &str = "summary.json";
 
 /// The name of a run's log.
 pub(super) const LOG: &str = "run.jsonl";

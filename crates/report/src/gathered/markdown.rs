@@ -20,10 +20,8 @@ pub fn markdown(study: &Study) -> String {
     let findings = findings(study);
     if !findings.is_empty() {
         let _ = write!(text, "\n**Findings**\n\n");
-        for finding in findings.iter().take(MOST_FINDINGS) {
-            let severity = finding.severity.key();
-            let (what, next) = (plain(&finding.what), plain(&finding.next));
-            let _ = writeln!(text, "- **{severity}**: {what} *Next:* {next}");
+        for found in findings.iter().take(MOST_FINDINGS) {
+            let _ = writeln!(text, "- {}", found.told());
         }
         let more = findings.len().saturating_sub(MOST_FINDINGS);
         if more > 0 {
@@ -77,12 +75,61 @@ fn headline(cases: &[Case]) -> String {
     )
 }
 
-/// Those of all runs, the worst first.
-fn findings(study: &Study) -> Vec<&Finding> {
-    let mut all: Vec<&Finding> = study.runs.iter().flat_map(|run| &run.findings).collect();
-    all.sort_by_key(|finding| (finding.severity, finding.sureness));
-    all.dedup_by(|a, b| a.what == b.what);
-    all
+/// A finding, with what it was found of.
+struct Found<'s> {
+    finding: &'s Finding,
+    /// Which of the runs it is of.
+    run: usize,
+    /// The load, where it is that of one run among several.
+    load: Option<String>,
+    /// In which runs besides the same rule found something.
+    besides: Vec<usize>,
+}
+
+impl Found<'_> {
+    fn told(&self) -> String {
+        let Finding { severity, what, next, .. } = self.finding;
+        let load = self.load.as_ref().map_or(String::new(), |load| format!("{load}: "));
+        let besides = match self.besides.len() {
+            0 => String::new(),
+            runs => format!(" (and in {})", plural(runs as u64, "more run", "more runs")),
+        };
+        format!("**{}**: {load}{}{besides} *Next:* {}", severity.key(), plain(what), plain(next))
+    }
+}
+
+/// Those of all runs, the worst first. Of several runs each rule speaks once, for the run in which it is worst.
+fn findings(study: &Study) -> Vec<Found<'_>> {
+    let several = study.runs.len() > 1;
+    let mut all: Vec<Found<'_>> = Vec::new();
+    for (index, run) in study.runs.iter().enumerate() {
+        let load = match run.points.as_slice() {
+            [only] if several => Some(load_of(&Case::of_point(&run.header, &only.summary))),
+            _ => None,
+        };
+        let found =
+            |finding| Found { finding, run: index, load: load.clone(), besides: Vec::new() };
+        all.extend(run.findings.iter().map(found));
+    }
+    all.sort_by_key(|found| (found.finding.severity, found.finding.sureness));
+    let mut told: Vec<Found<'_>> = Vec::new();
+    for found in all {
+        let same = |known: &&mut Found<'_>| {
+            known.finding.rule == found.finding.rule && known.run != found.run
+        };
+        match told.iter_mut().find(same) {
+            Some(known) if known.besides.contains(&found.run) => {}
+            Some(known) => known.besides.push(found.run),
+            None => told.push(found),
+        }
+    }
+    told
+}
+
+/// A load with its lengths: `16 in flight, 512 × 64 tokens`.
+fn load_of(case: &Case) -> String {
+    let lengths = lengths(case).map(|lengths| format!(", {lengths} tokens"));
+    format!("{}{}", load(case), lengths.unwrap_or_default())
 }
 
 /// The points by number. A column that no point fills is left out.
@@ -199,7 +246,9 @@ fn verdict(study: &Study) -> String {
         return String::new();
     }
     let told = trust::of_points(&points, Style::Plain);
-    let told = told.split_whitespace().collect::<Vec<_>>().join(" ").replace('•', "–");
+    // The reasons stand among the findings.
+    let told = told.split('•').next().unwrap_or_default();
+    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
     let words = told.strip_prefix("Verdict:").unwrap_or(&told).trim();
     format!("**Verdict:** {}", plain(words))
 }
@@ -352,6 +401,23 @@ mod tests {
         assert_eq!(told.len(), 6);
         assert!(told[0].starts_with("- **failing**"), "{text}");
         assert_eq!(told[5], "- and 3 more");
+    }
+
+    #[test]
+    fn of_several_runs_a_rule_speaks_once_for_the_worst_of_them() {
+        let mut study = study();
+        let mut other = study.runs[0].clone();
+        other.findings = vec![Finding { rule: "r", ..finding(Severity::Limiting, "less.") }];
+        study.runs.push(other);
+        let text = markdown(&study);
+        let told: Vec<&str> = text.lines().filter(|line| line.starts_with("- ")).collect();
+        assert_eq!(
+            told,
+            [
+                "- **failing**: 4 in flight, 10 × 5 tokens: 5 of 20 requests failed. (and in 1 more run) *Next:* Do this.",
+                "- **notable**: 4 in flight, 10 × 5 tokens: &#64;everyone &lt;b&gt;see&lt;/b&gt; &#35;12 \\| a\\_b. *Next:* Do this.",
+            ]
+        );
     }
 
     #[test]

@@ -69,19 +69,27 @@ fn one_row_has_the_simple_charts() {
 }
 
 #[test]
-fn two_hundred_rows_are_drawn_in_every_form() {
+fn two_hundred_rows_are_drawn_in_both_sets() {
     let rows: String = (1..=200).map(row).collect();
     let table = format!("{HEAD}{rows}");
-    let (_folder, arguments) = asked(table.as_bytes(), |arguments| {
-        (arguments.mode, arguments.format, arguments.lang) =
-            (Mode::Both, Format::Png, Language::Chinese);
-    });
+    let (_folder, arguments) = asked(table.as_bytes(), |arguments| arguments.mode = Mode::Both);
     assert_eq!(visualize(&arguments).unwrap(), Exit::Done);
     assert_eq!(written(&arguments.output), ["advanced", "simple"]);
     assert_eq!(written(&arguments.output.join("simple")).len(), 3);
     let all = written(&arguments.output.join("advanced"));
-    assert!(all.contains(&"comprehensive_dashboard.png".to_owned()), "{all:?}");
+    assert!(all.contains(&"comprehensive_dashboard.svg".to_owned()), "{all:?}");
     assert!(all.contains(&"performance_report.txt".to_owned()), "{all:?}");
+}
+
+#[test]
+fn images_are_pngs_in_the_language_that_was_asked_for() {
+    let table = format!("{HEAD}{}{}", row(1), row(4));
+    let (_folder, arguments) = asked(table.as_bytes(), |arguments| {
+        (arguments.format, arguments.lang) = (Format::Png, Language::Chinese);
+    });
+    assert_eq!(visualize(&arguments).unwrap(), Exit::Done);
+    let png = fs::read(arguments.output.join("throughput_comparison.png")).unwrap();
+    assert!(png.starts_with(b"\x89PNG"));
 }
 
 #[test]

@@ -47,6 +47,11 @@ pub(crate) fn frames(view: &View<'_>, bars: &Bars) -> Vec<Frame> {
 }
 
 impl Bar {
+    /// Whether it hangs below 0.
+    fn hangs(&self) -> bool {
+        self.ends.is_some_and(|(from, to)| to > from)
+    }
+
     fn frame(&self) -> Option<Frame> {
         let (from, to) = self.ends?;
         let gap = ((self.right - self.left - 6.0) / 12.0).clamp(0.0, 1.0);
@@ -99,26 +104,28 @@ fn values(view: &View<'_>, all: &[Bar]) -> Vec<Text> {
         all.iter().filter(|bar| bar.value.is_finite()).map(|bar| (bar, brief(bar.value))).collect();
     let widest = |size| told.iter().map(|(_, text)| width(text, size)).fold(0.0, f64::max);
     let level = [9.0, 8.0, 7.0].into_iter().find(|&size| widest(size) + 2.0 <= pitch.min(WIDEST));
-    let upright = [8.0, 7.0].into_iter().find(|&size| pitch >= size * 1.25);
+    let top = |bar: &Bar| bar.ends.map_or_else(|| base(view), |(_, to)| to);
+    // Upright values stand above the bars or not at all: within them they could not be read.
+    let fits_upright = |size: &f64| {
+        let has_room = |(bar, text): &(&Bar, String)| {
+            !bar.hangs() && top(bar) - 4.0 - width(text, *size) >= view.frame.top - 3.0
+        };
+        pitch >= size * 1.25 && told.iter().all(has_room)
+    };
+    let upright = [8.0, 7.0].into_iter().find(fits_upright);
     let place = |(bar, text): &(&Bar, String)| {
         let middle = f64::midpoint(bar.left, bar.right);
-        let (from, to) = bar.ends.unwrap_or((base(view), base(view)));
-        let hangs = to > from;
+        let to = top(bar);
         match (level, upright) {
             (Some(size), _) => {
-                let y = if hangs { to + size } else { to - 3.0 };
+                let y = if bar.hangs() { to + size } else { to - 3.0 };
                 Some(Text::new(text, middle, y, size, Anchor::Middle))
             }
-            (None, Some(size)) if !hangs => {
-                let (x, long) = (middle + 0.36 * size, width(text, size));
-                let fits_above = to - 4.0 - long >= view.frame.top - 2.0;
-                let above = || Text::new(text, x, to - 4.0, size, Anchor::Start).upwards();
-                let within =
-                    || Text::new(text, x, to + 4.0, size, Anchor::End).upwards().with_halo();
-                let fits_within = from - to >= long + 8.0;
-                if fits_above { Some(above()) } else { fits_within.then(within) }
+            (None, Some(size)) => {
+                let x = middle + 0.36 * size;
+                Some(Text::new(text, x, to - 4.0, size, Anchor::Start).upwards())
             }
-            _ => None,
+            (None, None) => None,
         }
     };
     texts.extend(told.iter().filter_map(place));

@@ -39,8 +39,10 @@ impl Heat {
 
     fn ticks(&self, extent: Extent, height: f64) -> Vec<Tick> {
         let ticks = self.scale.ticks(extent, ((height / 36.0) as usize).clamp(2, 7), false);
-        if ticks.is_empty() {
-            return vec![Tick { value: extent.low, text: brief(extent.low) }];
+        if ticks.len() < 2 {
+            let mut ends = vec![extent.low, extent.high];
+            ends.dedup();
+            return ends.into_iter().map(|value| Tick { value, text: brief(value) }).collect();
         }
         ticks
     }

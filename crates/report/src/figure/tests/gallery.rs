@@ -253,7 +253,7 @@ pub(super) fn bands() -> Panel {
             let y = (20.0 + x * 1.5) * (1.0 + kind as f64 * 0.6);
             Point {
                 error: (step != 4).then_some((y * 0.85, y * 1.3)),
-                label: (kind == 0 && step % 2 == 0).then(|| format!("c={x}")),
+                label: (kind == 0 && step.is_multiple_of(2)).then(|| format!("c={x}")),
                 ..Point::at(x, y)
             }
         };

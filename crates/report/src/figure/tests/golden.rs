@@ -44,7 +44,7 @@ fn a_figure_is_in_one_language_throughout() {
     let figure = figure_of(vec![bars(3, 2), heat(6, 2), bands(), spans(6), table(3)]);
     let english = figure.svg_in(Language::English);
     assert!(english.is_ascii() || letters::lacking(&english).is_empty(), "Chinese in English");
-    for word in ["Throughput", "Concurrency", "knee", "Decode", "failed", "Requests per"] {
+    for word in ["Throughput", "Concurrency", "knee", "Decode", "failed", "Errors"] {
         assert!(english.contains(word), "{word}");
         assert!(!figure.svg_in(Language::Chinese).contains(word), "{word}");
     }

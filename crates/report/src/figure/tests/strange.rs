@@ -130,6 +130,40 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn the_names_of_bars_lie_on_the_paper_and_not_on_the_axis_or_its_label(
+        names in prop::collection::vec("[a-z0-9 ×模]{1,50}", 1..80),
+        wide in 2.0_f64..14.0,
+        high in 2.0_f64..8.0,
+    ) {
+        let layer = Layer { name: "a".into(), look: Look::kind(0), heights: vec![1.0; names.len()] };
+        let bars = Bars { groups: names.iter().map(Words::from).collect(), layers: vec![layer] };
+        let panel = Panel {
+            title: "bars".into(),
+            x: Axis::linear("x"),
+            y: Axis::linear("y"),
+            marks: Marks::Bars(bars),
+            rules: vec![],
+        };
+        let size = Size { width: wide, height: high };
+        let figure = Figure { panel: size, ..figure_of(vec![panel]) };
+        let layout = layout::Layout::of(&figure, Language::English);
+        let view = &layout.views[0];
+        let place = (view.frame.left, view.frame.bottom);
+        let texts = view.names.as_ref().unwrap().texts(view.slots(), place, view.edges);
+        for text in &texts {
+            for (x, y) in text.corners() {
+                prop_assert!(-1.0 <= x && x <= layout.width + 1.0, "{x} {text:?}");
+                // Above the label of the axis, which stands at the foot of the paper.
+                prop_assert!(view.frame.bottom <= y && y <= layout.height - 12.0, "{y} {text:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn five_hundred_of_everything_are_drawn() {
     let names: Vec<Words> = (0..500).map(|n| Words::from(format!("a name of thing {n}"))).collect();
