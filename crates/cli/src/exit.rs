@@ -67,7 +67,7 @@ Exit codes:
   2    what was typed cannot be run
   3    the run ended, and some of its requests had failed
   4    the run ended, but this program was too slow for it (client-limited)
-  5    batch, aggregate: some of the combinations failed, or some results could not be read
+  5    batch, aggregate, visualize, report: some of what was to be there is missing or could not be read
   6    compare: the candidate is worse by what --fail-on names
   7    compare: the two sides cannot be compared as they stand
   130  interrupted";

@@ -22,7 +22,7 @@ use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
 use crate::quantile::Percentile;
 
-pub use estimate::{Estimate, Swinging, between_runs};
+pub use estimate::{Estimate, Scale, Swinging, between_runs};
 pub use family::holm;
 pub use kept::{Heard, Kept, LATENCIES, Latency, Sending};
 pub use resample::{Wanted, resample};

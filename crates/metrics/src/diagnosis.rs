@@ -244,7 +244,7 @@ pub fn of_run(points: &[PointSummary]) -> Vec<Finding> {
 /// later point, where the load is greater as a rule.
 fn share(known: &mut Finding, found: &Finding) {
     let weight = |finding: &Finding| (finding.severity, finding.sureness);
-    let later_is_worse = known.severity <= Severity::Limiting;
+    let later_is_worse = known.severity.grows_with_load();
     let worse = weight(found) < weight(known) || (weight(found) == weight(known) && later_is_worse);
     let (mut first, mut others) = (known.points.clone(), found.points.clone());
     if worse {

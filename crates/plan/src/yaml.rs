@@ -44,7 +44,7 @@ pub fn read_yaml<T: DeserializeOwned>(
             .with_hint(format!("{} shows the smallest one", document.guide))
             .with_place(file));
     }
-    serde_saphyr::from_str(text).map_err(|error| explain(&error, file, document))
+    serde_saphyr::from_str(text).map_err(|error| explain(&error, text, file, document))
 }
 
 /// Names the line and column of `text` at which the setting stands that `error` is about, or the nearest one around it. `file` is what
@@ -66,20 +66,83 @@ fn find(root: &Spanned<Node>, setting: &str) -> (u64, u64) {
     let mut at = root;
     for part in setting.split('.') {
         let inner = match &at.value {
-            Node::Map(entries) => entries.iter().find(|(key, _)| key == part).map(|(_, node)| node),
+            Node::Map(entries) => {
+                entries.iter().find(|(key, _)| key.value == part).map(|(_, node)| node)
+            }
             Node::List(items) => part.parse::<usize>().ok().and_then(|index| items.get(index)),
             Node::Leaf => None,
         };
         let Some(inner) = inner else { break };
         at = inner;
     }
-    (at.referenced.line(), at.referenced.column())
+    place(at)
 }
 
-fn explain(error: &Error, file: &str, document: Document) -> PlanError {
-    let place = match error.location() {
-        Some(at) => format!("{file}:{}:{}", at.line(), at.column()),
-        None => file.to_owned(),
+fn place<T>(node: &Spanned<T>) -> (u64, u64) {
+    (node.referenced.line(), node.referenced.column())
+}
+
+/// The setting whose value, or whose key, stands at a place; and where its value stands.
+fn setting_at(text: &str, at: (u64, u64)) -> Option<(String, (u64, u64))> {
+    fn seek(node: &Spanned<Node>, path: &str, at: (u64, u64)) -> Option<(String, (u64, u64))> {
+        let below = |part: &str| match path {
+            "" => part.to_owned(),
+            path => format!("{path}.{part}"),
+        };
+        let inner = match &node.value {
+            Node::Map(entries) => entries.iter().find_map(|(key, value)| {
+                let path = below(&key.value);
+                let here = place(key) == at;
+                let own = here.then(|| (path.clone(), place(value)));
+                own.or_else(|| seek(value, &path, at))
+            }),
+            Node::List(items) => items
+                .iter()
+                .enumerate()
+                .find_map(|(index, item)| seek(item, &below(&index.to_string()), at)),
+            Node::Leaf => None,
+        };
+        // The first of a list or a map stands where that itself does, and is the nearer one.
+        let own = || (place(node) == at && !path.is_empty()).then(|| (path.to_owned(), at));
+        inner.or_else(own)
+    }
+    seek(&serde_saphyr::from_str(text).ok()?, "", at)
+}
+
+/// Whether a whole number stands there.
+fn is_whole_number(text: &str, (line, column): (u64, u64)) -> bool {
+    let index = |number: u64| usize::try_from(number.saturating_sub(1)).ok();
+    let rest = || {
+        let line = text.lines().nth(index(line)?)?;
+        Some(line.chars().skip(index(column)?))
+    };
+    let in_value = |c: &char| !c.is_whitespace() && !",]}#".contains(*c);
+    let value: String = rest().into_iter().flatten().take_while(in_value).collect();
+    let digits = value.strip_prefix('-').unwrap_or(&value);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn explain(error: &Error, text: &str, file: &str, document: Document) -> PlanError {
+    let at = error.location().map(|at| (at.line(), at.column()));
+    // Of a value that is wrong the setting is named, and the place is its own.
+    let of_value = matches!(
+        error.without_snippet(),
+        Error::SerdeInvalidType { .. }
+            | Error::SerdeInvalidValue { .. }
+            | Error::SerdeInvalidLength { .. }
+            | Error::SerdeUnknownVariant { .. }
+            | Error::InvalidScalar { .. }
+            | Error::InvalidBooleanStrict { .. }
+            | Error::NonFiniteFloat { .. }
+            | Error::Message { .. }
+            | Error::Unexpected { .. }
+    );
+    let found = at.filter(|_| of_value).and_then(|at| setting_at(text, at));
+    let at = found.as_ref().map(|(_, at)| *at).or(at);
+    let place = match (at, &found) {
+        (Some((line, column)), Some((setting, _))) => format!("{file}:{line}:{column}: {setting}"),
+        (Some((line, column)), None) => format!("{file}:{line}:{column}"),
+        (None, _) => file.to_owned(),
     };
     let problem = match error.without_snippet() {
         Error::SerdeUnknownField { field, expected, .. } => {
@@ -100,6 +163,12 @@ fn explain(error: &Error, file: &str, document: Document) -> PlanError {
         }
         Error::SerdeInvalidLength { len, expected, .. } => {
             PlanError::new(format!("expected {}, found {len} of them", in_words(expected)))
+        }
+        Error::InvalidScalar { ty, .. }
+            if in_words(ty).contains("whole number")
+                && at.is_some_and(|at| is_whole_number(text, at)) =>
+        {
+            PlanError::new(format!("out of range: expected {}", range(ty)))
         }
         Error::InvalidScalar { ty, .. } => PlanError::new(format!("expected {}", in_words(ty))),
         Error::InvalidBooleanStrict { .. } => PlanError::new("expected true or false"),
@@ -147,12 +216,24 @@ fn in_words(ty: &str) -> &str {
     }
 }
 
+/// Which whole numbers a type holds.
+fn range(ty: &str) -> String {
+    let least = if ty.contains("nonzero") { 1 } else { 0 };
+    match ty.rsplit(' ').next().unwrap_or_default() {
+        "u8" => format!("a whole number from {least} to {}", u8::MAX),
+        "u16" => format!("a whole number from {least} to {}", u16::MAX),
+        "u32" => format!("a whole number from {least} to {}", u32::MAX),
+        "u64" | "usize" => format!("a whole number from {least} to {}", u64::MAX),
+        _ => in_words(ty).to_owned(),
+    }
+}
+
 const PLAN: Document = Document { name: "plan", guide: "docs/plan.md" };
 
 /// A YAML document of any shape, with the place of every node.
 #[derive(Debug)]
 enum Node {
-    Map(Vec<(String, Spanned<Self>)>),
+    Map(Vec<(Spanned<String>, Spanned<Self>)>),
     List(Vec<Spanned<Self>>),
     Leaf,
 }
@@ -193,6 +274,14 @@ impl<'de> Deserialize<'de> for Node {
             }
 
             fn visit_u64<E: de::Error>(self, _: u64) -> Result<Node, E> {
+                Ok(Node::Leaf)
+            }
+
+            fn visit_i128<E: de::Error>(self, _: i128) -> Result<Node, E> {
+                Ok(Node::Leaf)
+            }
+
+            fn visit_u128<E: de::Error>(self, _: u128) -> Result<Node, E> {
                 Ok(Node::Leaf)
             }
 
@@ -244,15 +333,15 @@ mod tests {
     #[test]
     fn a_wrong_type_is_shown_with_what_was_expected() {
         insta::assert_snapshot!(refused("load:\n  points:\n    - {parallel: 0, number: 5}\n"), @"
-        plan.yaml:3:8: expected a whole number of at least 1, found integer `0`
+        plan.yaml:3:18: load.points.0.parallel: expected a whole number of at least 1, found integer `0`
         hint: docs/plan.md tells of every setting
         ");
         insta::assert_snapshot!(refused("load:\n  points:\n    - {parallel: many, number: 5}\n"), @"
-        plan.yaml:3:18: expected a whole number, not negative
+        plan.yaml:3:18: load.points.0.parallel: expected a whole number, not negative
         hint: docs/plan.md tells of every setting
         ");
         insta::assert_snapshot!(refused("load:\n  points: 3\n"), @"
-        plan.yaml:2:11: expected a list
+        plan.yaml:2:11: load.points: expected a list
         hint: docs/plan.md tells of every setting
         ");
         insta::assert_snapshot!(refused("load:\n  points:\n    - parallel: 4\n"), @"
@@ -260,31 +349,39 @@ mod tests {
         hint: docs/plan.md tells of every setting
         ");
         insta::assert_snapshot!(refused("load:\n  pause: soon\n"), @r#"
-        plan.yaml:2:3: expected a length of time such as 500ms, 10s, 2m or 6h, or a number of seconds, found string "soon"
+        plan.yaml:2:10: load.pause: expected a length of time such as 500ms, 10s, 2m or 6h, or a number of seconds, found string "soon"
         hint: docs/plan.md tells of every setting
         "#);
         insta::assert_snapshot!(refused("generation:\n  max_tokens: [5, 1]\n"), @"
-        plan.yaml:2:15: [5, 1] has the larger number first
+        plan.yaml:2:15: generation.max_tokens: [5, 1] has the larger number first
         hint: docs/plan.md tells of every setting
         ");
         insta::assert_snapshot!(refused("generation:\n  max_tokens: [1, 2, 3]\n"), @"
-        plan.yaml:2:3: expected a number of tokens, or [least, most], found 3 of them
+        plan.yaml:2:15: generation.max_tokens: expected a number of tokens, or [least, most], found 3 of them
         hint: docs/plan.md tells of every setting
         ");
         insta::assert_snapshot!(refused("target:\n  http2: perhaps\n"), @"
-        plan.yaml:2:10: expected true or false
+        plan.yaml:2:10: target.http2: expected true or false
         hint: docs/plan.md tells of every setting
         ");
         insta::assert_snapshot!(refused("prompts:\n  fit: {mode: squeeze}\n"), @"
-        plan.yaml:2:15: unknown value squeeze
+        plan.yaml:2:15: prompts.fit.mode: unknown value squeeze
         hint: one of: cap, drop
         ");
         insta::assert_snapshot!(refused("load:\n  points: [{rate: .inf, number: 5}]\n"), @"
         plan.yaml:2:19: expected a finite number
         hint: where a rate or a burstiness has no bound, the word is inf
         ");
+        insta::assert_snapshot!(refused("seed: 99999999999999999999\n"), @"
+        plan.yaml:1:7: seed: out of range: expected a whole number from 0 to 18446744073709551615
+        hint: docs/plan.md tells of every setting
+        ");
+        insta::assert_snapshot!(refused("workers: 5000000000\n"), @"
+        plan.yaml:1:10: workers: out of range: expected a whole number from 0 to 4294967295
+        hint: docs/plan.md tells of every setting
+        ");
         insta::assert_snapshot!(refused("seed: -4\n"), @"
-        plan.yaml:1:7: expected a whole number, not negative
+        plan.yaml:1:7: seed: out of range: expected a whole number from 0 to 18446744073709551615
         hint: docs/plan.md tells of every setting
         ");
     }

@@ -105,7 +105,20 @@
   };
 
   // ---- the look of axes ----
-  const dress = (option, panel, width) => {
+  const longest = (names) =>
+    Math.max(0, ...names.map((name) => [...firstLine(name)].reduce((sum, c) => sum + (c > "\u2e80" ? 11 : 6.3), 0)));
+  // How names stand along the bottom: level where they fit side by side, else slanted, else upright, and at last only every so many,
+  // for none may lie over another. Of numbers nobody expects each to be written.
+  const named = (names, room, height) => {
+    const long = longest(names), pitch = room / Math.max(names.length, 1);
+    if (long + 6 <= pitch) return { interval: 0, hideOverlap: false };
+    if (names.every((name) => /^[<≥~]?[\d.,+−–\s-]*\p{L}?%?$/u.test(firstLine(name)))) return { hideOverlap: true };
+    const [rotate, taken] = pitch >= 27 ? [32, 27] : [90, 13];
+    const most = Math.max(125, 0.45 * height) / Math.sin((rotate * Math.PI) / 180);
+    const cut = long > most ? { width: most, overflow: "truncate" } : {};
+    return { rotate, interval: Math.max(0, Math.ceil(taken / pitch) - 1), hideOverlap: false, ...cut };
+  };
+  const dress = (option, panel, width, height) => {
     const ink = style("--ink"), muted = style("--muted"), rule = style("--line"), ground = style("--ground");
     const font = getComputedStyle(document.body).fontFamily;
     option.textStyle = { fontFamily: font, color: muted };
@@ -122,13 +135,12 @@
       axis.axisLabel = { color: muted, fontSize: 11, ...axis.axisLabel };
       axis.splitLine = { show: axis.type !== "category", lineStyle: { color: rule }, ...axis.splitLine };
     };
-    if (option.xAxis.type === "category" && panel.kind !== "heat") {
-      // Every name is shown while there is room: upright where they fit side by side, slanted where they do not.
-      const names = option.xAxis.data;
-      const longest = Math.max(...names.map((name) => [...firstLine(name)].reduce((sum, c) => sum + (c > "\u2e80" ? 11 : 6.3), 0)));
-      const room = (width - 90) / Math.max(names.length, 1) - 6;
-      if (longest > room && room > 8) option.xAxis.axisLabel = { ...option.xAxis.axisLabel, interval: 0, rotate: 32 };
-      else if (room > 8) option.xAxis.axisLabel = { interval: 0, ...option.xAxis.axisLabel };
+    if (option.xAxis.type === "category") {
+      const beside = option.yAxis.type === "category" ? 100 + longest(option.yAxis.data) : 90;
+      Object.assign(option.xAxis.axisLabel ??= {}, named(option.xAxis.data, width - beside, height));
+    }
+    if (panel.kind === "heat" && height - 60 >= 14 * option.yAxis.data.length) {
+      Object.assign(option.yAxis.axisLabel, { interval: 0, hideOverlap: false });
     }
     axis(option.xAxis, panel.x.scale, false);
     axis(option.yAxis, panel.y.scale, true);
@@ -144,7 +156,9 @@
     }
     for (const series of option.series) {
       if (series.type === "heatmap") series.itemStyle.borderColor = ground;
-      if (series.label && !series.label.color && series.type !== "heatmap") series.label.color = ink;
+      if (series.label && !series.label.color && series.type !== "heatmap") {
+        Object.assign(series.label, { color: ink, textBorderColor: ground, textBorderWidth: 2 });
+      }
       if (series.markLine) Object.assign(series.markLine.label, { fontFamily: font, textBorderColor: ground, textBorderWidth: 3 });
     }
   };
@@ -156,11 +170,11 @@
   });
   const data = (figure) => (figure.data ??= JSON.parse(figure.script.textContent));
 
-  const option = (figure, panel, width) => {
+  const option = (figure, panel, width, height) => {
     const calls = { ...rendered, told: teller(panel), shade: (value) => shown(value) };
     const made = resolved(panel.option, calls);
     made.series = made.series.filter((series) => series.key == null || !figure.hidden.has(series.key));
-    dress(made, panel, width);
+    dress(made, panel, width, height);
     return made;
   };
 
@@ -198,20 +212,45 @@
   };
 
   const sizes = new ResizeObserver((entries) => {
-    for (const { target } of entries) if (target.clientWidth > 0) target.chart?.resize();
+    // Paper has sizes of its own, which are set where it is printed.
+    if (settings.printing) return;
+    for (const { target } of entries) {
+      if (!(target.clientWidth > 0)) continue;
+      target.chart?.resize();
+      // How names stand depends on the room that they have.
+      if (Math.abs(target.clientWidth - target.drawnAt) > 40) target.redraw?.();
+    }
   });
+
+  // On paper a chart has half of the width, but for what stands alone and needs its rows and columns.
+  const paper = (figure, place) => {
+    const panels = figure.element.querySelectorAll(".panel").length;
+    if (panels === 1 && figure.element.classList.contains("wide")) return { width: 720, height: Math.max(200, Math.min(place.clientHeight, 430)) };
+    if (panels === 3 && !figure.element.classList.contains("cells")) return { width: 240, height: 190 };
+    const ratio = place.clientWidth > 0 ? place.clientHeight / place.clientWidth : 0.6;
+    return { width: 350, height: Math.round(350 * Math.max(0.5, Math.min(ratio, 0.62))) };
+  };
 
   const draw = (figure) => {
     legend(figure);
     const { panels } = data(figure);
     const places = [...figure.element.querySelectorAll(".chart")];
     const drawn = panels.filter(Boolean);
+    figure.element.classList.toggle("cells", drawn.some((panel) => panel.kind === "heat"));
     places.forEach((place, at) => {
       if (!place.chart) {
         place.chart = echarts.init(place, null, { renderer: "svg" });
         sizes.observe(place);
       }
-      place.chart.setOption(option(figure, drawn[at], place.clientWidth), { notMerge: true });
+      place.redraw = () => {
+        place.drawnAt = place.clientWidth;
+        const { width, height } = settings.printing ? paper(figure, place) : { width: place.clientWidth, height: place.clientHeight };
+        if (settings.printing) place.chart.resize({ width, height });
+        else if (place.printed) place.chart.resize({ width: "auto", height: "auto" });
+        place.printed = settings.printing;
+        place.chart.setOption(option(figure, drawn[at], width, height), { notMerge: true });
+      };
+      place.redraw();
     });
     figure.seen = true;
     count();
@@ -309,6 +348,15 @@
     place.insertAdjacentHTML("beforeend", tables.join(""));
   };
 
+  // ---- tables wider than their place ----
+  const hint = (element) => element.toggleAttribute("data-more", element.scrollLeft + element.clientWidth < element.scrollWidth - 2);
+  const widths = new ResizeObserver((entries) => { for (const { target } of entries) hint(target.closest(".scroll")); });
+  for (const element of document.querySelectorAll("main .scroll")) {
+    element.addEventListener("scroll", () => hint(element), { passive: true });
+    widths.observe(element);
+    if (element.firstElementChild) widths.observe(element.firstElementChild);
+  }
+
   // ---- definitions ----
   const tip = document.getElementById("tip");
   const tell = (term) => {
@@ -372,7 +420,7 @@
   // ---- print ----
   let closed = [];
   addEventListener("beforeprint", () => {
-    closed = [...document.querySelectorAll("main details:not(.behind)")].filter((each) => !each.open);
+    closed = [...document.querySelectorAll("main details:not(.behind):not(.raw)")].filter((each) => !each.open);
     for (const each of closed) each.open = true;
     settings.set("printing", true);
     for (const figure of figures) if (!figure.seen) draw(figure);

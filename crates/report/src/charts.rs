@@ -1,12 +1,15 @@
 //! The charts: each declared once, as a [`Figure`] in both languages, for paper (SVG, PNG) and for the HTML report alike.
 //!
 //! Adding a chart is its file and its line in [`SWEEP_CHARTS`] or [`POINT_CHARTS`]. A chart whose figures were not measured is not
-//! drawn: its function returns `None`. Loads that the client itself limited are marked by a cross, and the title says which they are;
-//! requests that failed are in no latency, and the title says where there were any.
+//! drawn: its function returns `None`. Loads that the client itself limited are marked by a cross, and the title says which they are,
+//! and nothing else is dotted; those of which more than 1 % failed bear a dagger. Requests that failed are in no latency, and the title
+//! says where there were any.
 
 mod bars;
+mod chosen;
 mod curves;
 mod lines;
+mod names;
 mod notes;
 mod point;
 mod sheet;

@@ -7,6 +7,7 @@
 //! no files, and knows of no exit code.
 
 mod comparable;
+mod copies;
 mod gate;
 mod headline;
 mod judge;
@@ -21,6 +22,7 @@ mod words;
 
 use crate::Style;
 use crate::html::Shown;
+use crate::words::Words;
 
 pub use comparable::Objection;
 pub use gate::{Checked, Condition, Finding, Limit, Op, Standing, WrongCondition};
@@ -40,8 +42,10 @@ pub struct Side {
 /// A load of both sides.
 #[derive(Clone, Debug)]
 pub struct Pair {
-    /// What it is called: `16 in flight, 512 + 128 tokens`.
+    /// What it is called: `16 in flight, 512 + 128 tokens`; where the sides differ, `16 in flight, 512 + 128 against 500 + 128 tokens`.
     pub name: String,
+    /// The same for headings, in every language.
+    pub heading: Words,
     /// What the baseline measured of it, and the candidate: a run each, or several.
     pub sides: [Vec<Measured>; 2],
     /// What must be known before its figures are believed, and forbids nothing.
@@ -77,20 +81,25 @@ pub fn contrast(
     conditions: &[Condition],
 ) -> Result<Contrast, WrongCondition> {
     let names = [baseline.name.clone(), candidate.name.clone()];
-    let matched = matching::matched(baseline.points, candidate.points);
+    let matched = matching::matched(copies::once(baseline.points), copies::once(candidate.points));
     let objections = comparable::objections(&matched);
-    let alone =
-        matched.alone.map(|points| points.iter().map(|group| matching::name(group)).collect());
+    let alone = matched
+        .alone
+        .map(|points| points.iter().map(|group| matching::name(group).to_string()).collect());
     let extra: Vec<&str> = conditions.iter().map(|condition| condition.key.as_str()).collect();
     let mut pairs: Vec<Pair> = matched
         .pairs
         .into_iter()
         .enumerate()
-        .map(|(place, sides)| Pair {
-            name: matching::name_of_both(&sides),
-            notes: comparable::notes(&sides),
-            rows: judge::rows(&sides, &extra, place as u64),
-            sides,
+        .map(|(place, sides)| {
+            let heading = matching::name_of_both(&sides);
+            Pair {
+                name: heading.to_string(),
+                heading,
+                notes: comparable::notes(&sides),
+                rows: judge::rows(&sides, &extra, place as u64),
+                sides,
+            }
         })
         .collect();
     matching::tell_apart(&mut pairs);
@@ -101,7 +110,7 @@ pub fn contrast(
 
 impl Contrast {
     /// What it comes to, in a sentence.
-    pub fn headline(&self) -> String {
+    pub fn headline(&self) -> Words {
         headline::of(self)
     }
 

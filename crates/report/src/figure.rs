@@ -32,8 +32,8 @@ use std::path::Path;
 
 use crate::words::{Language, Words};
 
-pub(crate) use axis::Extent;
 pub use axis::{Axis, Scale};
+pub(crate) use axis::{Extent, NOISE};
 pub use fonts::{can_write, missing_script};
 pub(crate) use look::Shape;
 pub use look::{Colour, Dash, Look, Marker};

@@ -25,6 +25,7 @@ mod sorted;
 
 pub use cell::Cell;
 pub use columns::Column;
+pub use csv::ReadBack;
 pub use folder::{Skipped, read_results};
 pub use history::{Entry, Kind, State, Told, entry, history, in_full};
 pub use listing::{Side, listing};
@@ -132,9 +133,11 @@ impl Table {
     /// Reads a table that [`Table::to_csv`] wrote, or the tool whose form it has: with or without the Chinese row, and with or
     /// without a byte order mark.
     ///
+    /// A row that has more or fewer fields than the heading, or a text where a number belongs, is passed over and named.
+    ///
     /// # Errors
     /// If the text is not such a table.
-    pub fn from_csv(text: &str) -> Result<Self, Malformed> {
+    pub fn from_csv(text: &str) -> Result<ReadBack, Malformed> {
         csv::read(text)
     }
 }

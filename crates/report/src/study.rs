@@ -87,6 +87,11 @@ impl Studied {
 }
 
 impl StudiedPoint {
+    /// When its measured load began, in seconds since its run began: what moments of its course count from.
+    pub fn load_began(&self) -> f64 {
+        self.summary.point.began.as_secs_f64() + self.course.origin
+    }
+
     /// A point of a run from its log.
     pub fn of(header: &Header, log: &PointLog) -> Self {
         let run = Run::of(log);

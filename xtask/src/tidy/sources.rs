@@ -40,7 +40,7 @@ fn length(text: &str) -> usize {
 
 /// Whether a file is all tests.
 fn is_test(path: &str) -> bool {
-    path.split('/').any(|folder| folder == "tests")
+    path.split('/').any(|part| matches!(part, "tests" | "tests.rs"))
 }
 
 /// Whether `line` has `found`, and not as a part of a longer word.

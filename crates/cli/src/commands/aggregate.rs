@@ -79,8 +79,13 @@ pub(crate) fn aggregate(arguments: &Arguments) -> Result<Exit, Trouble> {
         true => Ok(Exit::Done),
         false => {
             let again = match folder.join("batch.yaml").is_file() {
-                true => "; tokometer batch --resume runs what is missing",
-                false => "",
+                true => {
+                    let path = quoted(&folder);
+                    format!(
+                        "; to run what is missing: tokometer batch --config {path}/batch.yaml --resume {path}"
+                    )
+                }
+                false => String::new(),
             };
             screen.say(format!("note: what was skipped makes no row{again}"));
             Ok(Exit::Incomplete)

@@ -79,14 +79,15 @@ pub(crate) fn batch(arguments: &Arguments) -> Result<Exit, Trouble> {
                 Some(folder) => folder,
                 None => Folder::create(&batch.config, &Zoned::now())?,
             };
-            let course = course::Course { batch: &batch, folder: &folder, config: &name };
+            let course =
+                course::Course { batch: &batch, folder: &folder, config: &arguments.config };
             course.run(&pending, &interruption, &screen);
             folder
         }
     };
     let close = closing::Close::of(&batch, &folder);
     screen.print(close.table());
-    close.explain(&name).iter().for_each(|line| screen.say(line));
+    close.explain(&arguments.config).iter().for_each(|line| screen.say(line));
     screen.check()?;
     Ok(close.exit())
 }

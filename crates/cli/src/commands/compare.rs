@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "CANDIDATE")]
     candidate: String,
     /// End with exit code 6 if this is met for certain at any point: p99_ttft>+5%, output_throughput<-3%, mean_tpot>+2ms, p99_e2el>2s
-    #[arg(long, value_name = "CONDITION", num_args = 1, value_delimiter = ',')]
+    #[arg(long, value_name = "CONDITION", num_args = 1)]
     fail_on: Vec<String>,
     /// Also end with exit code 6 where a condition of --fail-on cannot be told: too few requests, or none kept
     #[arg(long, overrides_with = "strict", requires = "fail_on")]
@@ -86,9 +86,22 @@ pub(crate) fn compare(arguments: &Arguments) -> Result<Exit, Trouble> {
     Ok(gated(&contrast, arguments.strict, &screen))
 }
 
+/// What --fail-on names: one condition or several, with commas between. One that names none is no gate that anybody meant: a variable
+/// of a script was empty.
 fn conditions(typed: &[String]) -> Result<Vec<Condition>, Trouble> {
-    let whole = typed.iter().map(|typed| typed.trim()).filter(|typed| !typed.is_empty());
-    whole.map(|typed| typed.parse().map_err(refused)).collect()
+    let mut conditions = Vec::new();
+    for typed in typed {
+        let each = typed.split(',').map(str::trim).filter(|typed| !typed.is_empty());
+        let before = conditions.len();
+        for condition in each {
+            conditions.push(condition.parse().map_err(refused)?);
+        }
+        if conditions.len() == before {
+            return Err(Trouble::input("--fail-on names no condition")
+                .with_hint("write one, such as 'p99_ttft>+5%', or leave --fail-on out"));
+        }
+    }
+    Ok(conditions)
 }
 
 fn refused(wrong: WrongCondition) -> Trouble {

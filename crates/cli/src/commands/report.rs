@@ -23,15 +23,15 @@ pub(crate) struct Arguments {
     /// The run's folder, or one with a single run somewhere below it; with --html or --markdown any number of them, each with any number of runs
     #[arg(value_name = "DIR", required = true)]
     folders: Vec<PathBuf>,
-    /// Write one HTML page of all runs instead: it needs no network, and holds every figure
+    /// Write one HTML page of all runs instead: it needs no network, and holds every figure; - is stdout
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Print a summary in Markdown instead, for a chat or an issue: the best, what was found, a table of the points
     #[arg(long, conflicts_with = "html")]
     markdown: bool,
-    /// The language in which the page opens: en or zh. Its reader can change it
-    #[arg(long, value_name = "LANG", default_value = "en", requires = "html")]
-    lang: Language,
+    /// The language in which the page of --html opens: en (the default) or zh. Its reader can change it
+    #[arg(long, value_name = "LANG")]
+    lang: Option<Language>,
 }
 
 /// Makes the reports. The exit code is the run's own; of several runs, that which says most.
@@ -41,7 +41,12 @@ pub(crate) struct Arguments {
 pub(crate) fn report(arguments: &Arguments) -> Result<Exit, Trouble> {
     let screen = Screen::new();
     if let Some(file) = &arguments.html {
-        return html::write(&arguments.folders, file, arguments.lang, &screen);
+        let language = arguments.lang.unwrap_or_default();
+        return html::write(&arguments.folders, file, language, &screen);
+    }
+    if arguments.lang.is_some() {
+        return Err(Trouble::input("--lang belongs to --html, which is not there")
+            .with_hint("add --html FILE: the page has a language, other reports are English"));
     }
     if arguments.markdown {
         return html::markdown(&arguments.folders, &screen);

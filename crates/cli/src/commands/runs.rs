@@ -13,6 +13,7 @@ mod tags;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use tokometer_report::count;
 use tokometer_report::gathered::{Entry, State};
 
 use crate::exit::Exit;
@@ -77,14 +78,28 @@ fn state(entry: &Entry) -> Option<String> {
     match &entry.state {
         State::Complete => None,
         State::CutShort => Some("not whole".to_owned()),
-        State::Damaged(_) => Some("damaged".to_owned()),
+        State::Damaged(_) => Some(DAMAGED.to_owned()),
         State::Open(None) => Some("unfinished".to_owned()),
         State::Open(Some(written)) => {
             let age = written.elapsed().unwrap_or_default();
-            Some(if age < STILL_WRITTEN { "in progress" } else { "unfinished" }.to_owned())
+            Some(if age < STILL_WRITTEN { IN_PROGRESS } else { "unfinished" }.to_owned())
         }
     }
 }
+
+/// The same for people, who want to know how much of a batch there is not.
+fn told(entry: &Entry) -> Option<String> {
+    match (state(entry), entry.missing()) {
+        (Some(state), 0) => Some(state),
+        (Some(state), _) if state == IN_PROGRESS || state == DAMAGED => Some(state),
+        (_, 0) => None,
+        (_, missing) => Some(format!("{} missing", count(missing as u64))),
+    }
+}
+
+const IN_PROGRESS: &str = "in progress";
+
+const DAMAGED: &str = "damaged";
 
 /// A log that goes on is written to several times a second; between points there may be a pause.
 const STILL_WRITTEN: std::time::Duration = std::time::Duration::from_secs(30);

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::Args;
 use jiff::Zoned;
 
+use super::aggregate::quoted;
 use super::batch::folder::{self, Folder};
 use super::batch::useless;
 use super::bench::serve::at_hand;
@@ -96,8 +97,8 @@ pub(crate) fn single(arguments: &Arguments) -> Result<Exit, Trouble> {
         return Ok(ended.exit);
     }
     folder.keep_result(&name, &ended.result())?;
-    let path = folder.path().display();
-    screen.say(format_args!("result saved to {path}/{name}.json"));
+    screen.say(format_args!("result saved to {}/{name}.json", folder.path().display()));
+    let path = quoted(folder.path());
     screen.say(format_args!(
         "next: tokometer aggregate --dir {path}; tokometer report {path} --html report.html"
     ));

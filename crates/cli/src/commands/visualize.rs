@@ -70,6 +70,25 @@ enum Format {
 /// # Errors
 /// If there is no table, it is none of results, or the folder cannot be written.
 pub(crate) fn visualize(arguments: &Arguments) -> Result<Exit, Trouble> {
+    visualize_with(arguments, figure::missing_script)
+}
+
+/// As [`visualize`], on a machine that lacks the fonts that it is told: why a PNG cannot be in a language, if it cannot.
+fn visualize_with(
+    arguments: &Arguments,
+    missing: impl Fn(Language) -> Option<&'static str>,
+) -> Result<Exit, Trouble> {
+    // Before anything is drawn: charts without their texts would overwrite good ones.
+    if arguments.format == Format::Png && missing(arguments.lang).is_some() {
+        return Err(Trouble::input(format!(
+            "cannot draw PNGs with --lang {}: no font on this machine has its characters",
+            arguments.lang
+        ))
+        .with_hint(
+            "install one (on Debian and Ubuntu: apt install fonts-noto-cjk), or choose --lang en, or --format svg or html, which take \
+             the reader's fonts",
+        ));
+    }
     let screen = Screen::new();
     let files = match arguments.csv.is_empty() {
         false => arguments.csv.clone(),
@@ -90,9 +109,6 @@ pub(crate) fn visualize(arguments: &Arguments) -> Result<Exit, Trouble> {
     let mut sets = Vec::new();
     for (chosen, folder) in arguments.sets() {
         sets.push((chosen, Folder::ready(&folder)?));
-    }
-    if arguments.lang == Language::Chinese && arguments.format == Format::Png {
-        mention_fonts(&screen);
     }
     for (chosen, folder) in &sets {
         draw(arguments, chosen, folder, &rows, &screen)?;
@@ -261,13 +277,6 @@ fn why(key: &str) -> &'static str {
         "latency_throughput" | "percentiles_load" => "fewer than two loads",
         "pareto" => "fewer than two results with a number of users",
         _ => "no such figures",
-    }
-}
-
-/// Says that Chinese cannot be drawn, where no font has it.
-fn mention_fonts(screen: &Screen) {
-    if let Some(note) = figure::missing_script(Language::Chinese) {
-        screen.say(format!("warning: {note}"));
     }
 }
 

@@ -10,7 +10,7 @@ mod metadata;
 mod settings;
 mod wording;
 
-pub(crate) use config::{Config, MINIMAL, read};
+pub(crate) use config::{Config, MINIMAL, Order, read};
 pub(crate) use grid::{Combination, Shape};
 pub(crate) use settings::{Batch, Planned, resolve};
 pub(crate) use wording::{Origin, by_keys};

@@ -168,6 +168,7 @@ fn a_result_of_vllm_is_compared_with_itself_in_either_order() {
         same.stdout
     );
     assert!(same.stderr.contains("one and the same"), "{}", same.stderr);
+    assert!(same.stdout.contains("one run stands on both sides"), "{}", same.stdout);
     // Four waves in lockstep: there is nothing to tell chance by, and it says so.
     let told = place.run_to(0, "compare a.json b.json --json");
     let told: Value = serde_json::from_str(&told.stdout).unwrap();
@@ -208,6 +209,9 @@ fn a_gate_ends_with_6_only_for_what_is_certain() {
     assert!(unknown.stderr.contains("not failed for that (--strict would)"), "{}", unknown.stderr);
     place.run_to(6, "compare a.json b.json --fail-on p99_tpot>+5% --strict");
     for (condition, part) in [
+        ("''", "--fail-on names no condition"),
+        ("','", "--fail-on names no condition"),
+        ("mean_tpot>+5% --fail-on ''", "--fail-on names no condition"),
         ("p99_tfft>+5%", "did you mean p99_ttft?"),
         ("p99_ttft>5%", "5 % of what?"),
         ("slo_attainment<0.9", "no point of both sides has SLO attainment"),
@@ -215,6 +219,50 @@ fn a_gate_ends_with_6_only_for_what_is_certain() {
         let refused = place.run_to(2, &format!("compare a.json b.json --fail-on {condition}"));
         assert!(refused.stderr.contains(part), "{condition}: {}", refused.stderr);
     }
+}
+
+#[test]
+fn copies_of_a_run_are_no_repetitions() {
+    let [first, second, third] = [1, 2, 3].map(|seed| closed_loop(seed, 0.02));
+    let place = place(&[
+        ("copied/x.json", first.clone()),
+        ("copied/y.json", first.clone()),
+        ("copied/z.json", with(first.clone(), json!({"date": "20261123-180000"}))),
+        ("runs/x.json", first),
+        ("runs/y.json", second),
+        ("runs/z.json", third),
+        ("other.json", closed_loop(9, 0.02)),
+    ]);
+    let runs = |line: &str| -> Value {
+        let told = place.run_to(0, &format!("compare {line} other.json --json")).stdout;
+        serde_json::from_str::<Value>(&told).unwrap()["points"][0].clone()
+    };
+    let (copied, repeated) = (runs("copied"), runs("runs"));
+    assert_eq!(copied["baseline_runs"].as_array().unwrap().len(), 1);
+    let note = copied["notes"][0].as_str().unwrap();
+    assert!(note.starts_with("baseline: copies of one run are no repetitions"), "{note}");
+    assert!(note.contains("copied/y.json") && note.contains("copied/z.json"), "{note}");
+    assert_eq!(repeated["baseline_runs"].as_array().unwrap().len(), 3);
+    assert_eq!(repeated["notes"], json!([]));
+    assert_eq!(
+        (&copied["figures"][0]["basis"], &repeated["figures"][0]["basis"]),
+        (&json!("requests"), &json!("runs of one side"))
+    );
+}
+
+#[test]
+fn the_same_figures_without_anything_to_tell_chance_by_are_no_finding() {
+    let mut bare = of_vllm();
+    for key in ["ttfts", "itls", "latencies", "start_times"] {
+        bare.as_object_mut().unwrap().remove(key);
+    }
+    let place = place(&[("a.json", bare.clone()), ("b.json", bare)]);
+    let told = place.run_to(0, "compare a.json b.json").stdout;
+    assert!(told.starts_with("Cannot tell: no figure has an interval"), "{told}");
+    assert!(!told.contains("no evidence"), "{told}");
+    assert!(told.contains("one run a side, and its requests were not kept"), "{told}");
+    place.run_to(0, "compare a.json b.json --markdown --html page.html");
+    assert!(place.path().join("page.html").is_file());
 }
 
 #[test]

@@ -98,6 +98,23 @@ fn a_page_that_cannot_be_written_and_folders_without_one_are_refused() {
     assert!(ended.stderr.contains("cannot write nowhere/page.html: "), "{}", ended.stderr);
 }
 
+#[test]
+fn the_page_goes_to_stdout_where_the_file_is_a_dash_and_no_file_is_called_that() {
+    let place = with_page();
+    let ended = place.run("report outputs --html -");
+    assert!(ended.stdout.starts_with("<!doctype html>\n"), "{}", ended.stderr);
+    assert!(ended.stdout.ends_with("</html>\n"));
+    assert!(!place.path().join("-").exists());
+}
+
+#[test]
+fn a_language_without_a_page_is_refused_with_what_to_do() {
+    let place = Workplace::new();
+    let ended = place.run_to(2, "report empty --lang zh");
+    assert!(ended.stderr.contains("--lang belongs to --html"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("hint: add --html FILE"), "{}", ended.stderr);
+}
+
 /// The pictures that charts were drawn as.
 fn pictures(dom: &str) -> Vec<&str> {
     let begun = dom.split("<svg xmlns=").skip(1);

@@ -56,7 +56,7 @@ pub(super) fn descriptors(facts: &Facts<'_>) -> Option<Finding> {
     let first = first_to_end(&without)?;
     let told = of_requests(without.len(), facts.summary.counts.tried());
     let words = first.failure().map(|failure| quoted(&failure.message)).unwrap_or_default();
-    let flying = in_flight(facts.run, first.started);
+    let flying = in_flight(facts.run, first);
     Some(Finding {
         rule: "descriptors",
         severity: Severity::Invalid,

@@ -25,7 +25,7 @@ pub(super) fn failures(facts: &Facts<'_>) -> Option<Finding> {
     };
     let mut evidence: Vec<Evidence> =
         groups.iter().take(KINDS).map(|group| of_kind(group, &failed)).collect();
-    let flying = in_flight(facts.run, first.started);
+    let flying = in_flight(facts.run, first);
     evidence.push(Evidence::at(
         format!("the first started with {} in flight", requests(flying)),
         first.end,

@@ -58,6 +58,11 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// Whether of two findings of this weight the one at the greater load is the worse: what limits a service, or makes it fail.
+    pub fn grows_with_load(self) -> bool {
+        self <= Self::Limiting
+    }
+
     /// A stable name for machine-readable output.
     pub const fn key(self) -> &'static str {
         match self {

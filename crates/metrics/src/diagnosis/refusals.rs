@@ -124,7 +124,7 @@ fn statuses(refused: &[&Record]) -> String {
 
 /// How many were in flight at the first failure of this cause, and its words.
 pub(super) fn first_refusal(facts: &Facts<'_>, first: &Record) -> Evidence {
-    let flying = in_flight(facts.run, first.started);
+    let flying = in_flight(facts.run, first);
     let words = first.failure().map(|failure| quoted(&failure.message)).unwrap_or_default();
     Evidence::at(format!("the first came with {} in flight: {words}", requests(flying)), first.end)
 }

@@ -4,9 +4,11 @@
 
 use std::time::Duration;
 
-use tokometer_record::{Offset, Record};
+use tokometer_record::Record;
 
 use super::figures::{count, percent, plural};
+use crate::concurrency::counts;
+use crate::run::flights;
 use crate::{Run, gist};
 
 /// A part of the requests: `300 of 400 requests (75 %)`.
@@ -36,11 +38,20 @@ pub(super) fn sentence(fragment: &str) -> String {
     format!("{first}{}.", letters.as_str())
 }
 
-/// How many requests were in flight at a moment, those of the warm-up included. What started just then is, and so is what started within
-/// the next few milliseconds: requests that are sent at once start one after the other.
-pub(super) fn in_flight(run: &Run<'_>, at: Offset) -> usize {
-    let flying = |record: &&&Record| record.started <= at + AT_ONCE && at < record.end;
-    run.all.iter().filter(flying).count()
+/// How many requests were in flight with this one as it started, itself and those of the warm-up included. Requests that are sent at once
+/// start one after the other: the most that were at once within its first milliseconds, as long as it lived. What has ended by the
+/// moment at which another starts is not in flight with that other.
+pub(super) fn in_flight(run: &Run<'_>, with: &Record) -> usize {
+    let until = (with.started + AT_ONCE).min(with.end);
+    let beside = |record: &&Record| record.started <= until && with.started < record.end;
+    let beside: Vec<&Record> = run.all.iter().copied().filter(beside).collect();
+    let ended = with.end <= with.started;
+    let stretches = flights(&beside);
+    let met = counts(&stretches, with.started);
+    let before_its_end = met.take_while(|&(at, _)| at < until || at == with.started);
+    let most = before_its_end.map(|(_, count)| count).max().unwrap_or(0);
+    // One that failed in no time at all stood beside those all the same.
+    usize::try_from(most).unwrap_or(usize::MAX) + usize::from(ended)
 }
 
 /// The record whose end came first.
@@ -64,7 +75,8 @@ const LONGEST_WORDS: usize = 120;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::summary::testing::{ms, ok, point_log};
+    use crate::summary::testing::{ok, point_log};
+    use tokometer_record::PointLog;
 
     #[test]
     fn a_part_is_told_with_its_share() {
@@ -78,12 +90,38 @@ mod tests {
         assert_eq!(median([]), None);
     }
 
+    fn with(log: &PointLog, place: usize) -> usize {
+        in_flight(&Run::of(log), &log.records[place])
+    }
+
     #[test]
     fn what_starts_at_once_is_in_flight_together() {
-        let log = point_log([ok(0, 0, &[100]), ok(1, 3, &[90]), ok(2, 5, &[80]), ok(3, 6, &[70])]);
-        let run = Run::of(&log);
-        assert_eq!(in_flight(&run, Offset::ZERO), 3);
-        assert_eq!(in_flight(&run, ms(85)), 2);
+        let log = point_log([ok(0, 0, &[100]), ok(1, 3, &[90]), ok(2, 4, &[80]), ok(3, 6, &[70])]);
+        assert_eq!([with(&log, 0), with(&log, 3)], [3, 4]);
+    }
+
+    #[test]
+    fn who_takes_a_place_that_became_free_is_no_further_one() {
+        // Four places; whoever fails after a millisecond is followed at that very moment.
+        let log = point_log((0..20).map(|index| {
+            let at = index / 4;
+            ok(index, at, &[at + 1])
+        }));
+        for place in 0..20 {
+            assert_eq!(with(&log, place), 4, "{place}");
+        }
+        // One that holds its place all the time sees one other at a time.
+        let mut holder = vec![ok(0, 0, &[100])];
+        holder.extend((1..20).map(|index| ok(index, index - 1, &[index])));
+        let log = point_log(holder);
+        assert_eq!([with(&log, 0), with(&log, 7)], [2, 2]);
+    }
+
+    #[test]
+    fn who_failed_in_no_time_counts_itself() {
+        let mut log = point_log([ok(0, 0, &[100]), ok(1, 10, &[20])]);
+        log.records[1].end = log.records[1].started;
+        assert_eq!(with(&log, 1), 2);
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub(super) fn client_timeouts(facts: &Facts<'_>) -> Option<Finding> {
         .collect();
     // What is advised rests on the queue, where there is one: it stands in view.
     evidence.extend(queue.iter().flat_map(|queue| queue.evidence.clone()).take(1));
-    let flying = in_flight(facts.run, first.started);
+    let flying = in_flight(facts.run, first);
     evidence.push(Evidence::at(
         format!("the first started with {} in flight", requests(flying)),
         first.end,
@@ -234,7 +234,7 @@ pub(super) fn gateway_timeouts(facts: &Facts<'_>) -> Option<Finding> {
         time(most)
     ))];
     if let Some(failure) = first.failure() {
-        let flying = in_flight(facts.run, first.started);
+        let flying = in_flight(facts.run, first);
         let fact = format!(
             "the first started with {} in flight: {}, {}",
             requests(flying),

@@ -139,7 +139,7 @@ fn course(capacity: &Capacity) -> Panel {
             Load::Rate => "Requests per second",
             Load::Users => "Users",
         }),
-        y: Axis { label: "Figure ÷ limit".into(), scale: Scale::Log },
+        y: Axis { scale: Scale::Log, ..Axis::linear("Figure ÷ limit") },
         marks: Marks::Series(lines),
         rules: Vec::new(),
     }

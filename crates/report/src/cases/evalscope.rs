@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::fields::malformed;
 use super::told::{number, positive};
-use super::{Case, Malformed};
+use super::{Asked, Case, Lengths, Malformed};
 
 pub(super) fn of(
     summary: &Value,
@@ -45,14 +45,20 @@ pub(super) fn of(
         [INPUT, OUTPUT].map(|names| names.iter().find_map(|name| positive(summary, name)));
     figures.extend(total(input).map(|total| ("total_input_tokens".to_owned(), total)));
     figures.extend(total(output).map(|total| ("total_output_tokens".to_owned(), total)));
-    let [asked_input, asked_output] = lengths(asked);
+    let lengths = lengths(asked);
+    let exact = |lengths: Option<Lengths>| lengths.filter(|lengths| lengths.is_one());
     let open_loop = asked.get("open_loop").and_then(Value::as_bool) == Some(true);
     let model = ["model", "model_id"].iter().find_map(|key| asked.get(*key)?.as_str());
     Ok(Case {
         group: model.unwrap_or_default().to_owned(),
         source: source.to_owned(),
-        input_len: asked_input.or(input),
-        output_len: asked_output.or(output),
+        input_len: lengths.input.map(Lengths::mean).filter(|_| lengths.dataset.is_none()).or(input),
+        output_len: exact(lengths.output)
+            .filter(|_| asked.get("min_tokens").and_then(number).is_some())
+            .map(Lengths::mean)
+            .or(output),
+        measured: [input, output],
+        asked: lengths,
         concurrency: CONCURRENCY
             .iter()
             .find_map(|name| positive(summary, name))
@@ -85,16 +91,21 @@ fn percentile(row: &Value, figures: &mut BTreeMap<String, f64>) {
     }
 }
 
-/// The mean lengths asked for, where random tokens were, and where outputs could not end early.
-fn lengths(asked: &Map<String, Value>) -> [Option<f64>; 2] {
-    let random = asked.get("dataset").and_then(Value::as_str) == Some("random");
-    let middle = |low: &str, high: &str| {
-        Some(f64::midpoint(number(asked.get(low)?)?, number(asked.get(high)?)?))
+/// What was asked for: lengths where random tokens were, else the dataset; and where outputs had to end.
+fn lengths(asked: &Map<String, Value>) -> Asked {
+    let dataset = asked.get("dataset").and_then(Value::as_str);
+    let random = dataset.is_some_and(|dataset| dataset.starts_with("random"));
+    let amount = |key: &str| number(asked.get(key)?);
+    let drawn = || {
+        let range = Value::from(vec![amount("min_prompt_length")?, amount("max_prompt_length")?]);
+        Lengths::told(&range)
     };
-    [
-        middle("min_prompt_length", "max_prompt_length").filter(|_| random),
-        middle("min_tokens", "max_tokens"),
-    ]
+    let most = asked.get("max_tokens").and_then(Lengths::told);
+    Asked {
+        dataset: dataset.and_then(super::asked::named),
+        input: drawn().filter(|_| random),
+        output: Lengths::between(amount("min_tokens"), most),
+    }
 }
 
 /// Our keys, the names that EvalScope has had for them, and what its figures are multiplied with.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::told::{self, number, positive};
-use super::{Case, Malformed};
+use super::{Asked, Case, Malformed};
 use crate::compare::Outcome;
 use crate::compare::{figure as known_figure, is_client_limited};
 
@@ -19,11 +19,13 @@ pub(super) fn of(fields: &Map<String, Value>, source: &str) -> Case {
     let mut figures = figures(&flat);
     let lengths =
         [("input_len", "total_input_tokens", 0), ("output_len", "total_output_tokens", 1)];
-    let [input_len, output_len] = lengths.map(|(key, total, place)| {
+    let told = lengths.map(|(key, total, place)| {
         let asked = ASKED[place].iter().find_map(|key| positive(&flat, key));
         let mean = || Some(figures.get(total)? / figures.get("completed").filter(|n| **n > 0.0)?);
-        positive(&flat, key).or(named.map(|named| named[place])).or(asked).or_else(mean)
+        (positive(&flat, key).or(named.map(|named| named[place])).or(asked), mean())
     });
+    let measured = told.map(|(_, mean)| mean);
+    let [input_len, output_len] = told.map(|(length, mean)| length.or(mean));
     // Both are words where there is no limit: "inf", null.
     let concurrency = positive(&flat, "max_concurrency").or(named.map(|named| named[2]));
     let rate = positive(&flat, "request_rate");
@@ -36,8 +38,10 @@ pub(super) fn of(fields: &Map<String, Value>, source: &str) -> Case {
     Case {
         group: ["model_id", "model", "Model"].iter().find_map(|key| text(key)).unwrap_or_default(),
         source: text("filename").unwrap_or_else(|| source.to_owned()),
+        asked: asked(&flat, told.iter().any(|(length, _)| length.is_some())),
         input_len,
         output_len,
+        measured,
         concurrency,
         rate,
         requests: positive(&flat, "num_prompts").or(named.map(|named| named[3])),
@@ -46,6 +50,15 @@ pub(super) fn of(fields: &Map<String, Value>, source: &str) -> Case {
         client_limited: client_limited(&flat),
         settings: flat.into_iter().filter(|(key, _)| !figures.contains_key(key)).collect(),
         figures,
+    }
+}
+
+/// The dataset, where no length is told by which its prompts are known.
+fn asked(flat: &Map<String, Value>, lengths: bool) -> Asked {
+    let dataset = ["dataset", "dataset_name"].iter().find_map(|key| flat.get(*key)?.as_str());
+    Asked {
+        dataset: dataset.filter(|_| !lengths).and_then(super::asked::named),
+        ..Asked::default()
     }
 }
 

@@ -16,7 +16,8 @@ use super::{Case, asked, told};
 
 pub(super) fn of(header: &Header, summary: &PointSummary) -> Case {
     let point = &summary.point;
-    let [input, output] = asked::lengths(header);
+    let (asked, [input, output]) = asked::of(header);
+    let measured = [summary.mean(&INPUT_TOKENS), summary.mean(&OUTPUT_TOKENS)];
     let mut settings = asked::metadata(header, point);
     let gpus = told::gpus(&settings);
     let price = told::price(&settings, gpus);
@@ -35,8 +36,10 @@ pub(super) fn of(header: &Header, summary: &PointSummary) -> Case {
     Case {
         group: header.model.clone(),
         source: point.name.clone(),
-        input_len: input.or_else(|| summary.mean(&INPUT_TOKENS)),
-        output_len: output.or_else(|| summary.mean(&OUTPUT_TOKENS)),
+        asked,
+        input_len: input.or(measured[0]),
+        output_len: output.or(measured[1]),
+        measured,
         concurrency: point.concurrency.map(|places| places as f64),
         rate: point.rate,
         requests: Some(point.requests as f64),

@@ -50,6 +50,51 @@ fn a_point_without_a_plan_has_the_lengths_that_were_measured() {
     assert_eq!((case.gpus, case.price), (None, None));
 }
 
+fn planned(plan: &str) -> Case {
+    let header = Header { plan: plan.into(), dataset: "random".into(), ..header() };
+    Case::of_point(&header, &summarize(&log(20)))
+}
+
+#[test]
+fn lengths_that_are_drawn_are_called_by_their_range_and_not_by_what_came_of_them() {
+    let case = planned(
+        "prompts:\n  dataset: random\n  min_length: 100\n  max_length: 300\ngeneration:\n  max_tokens: [20, 60]\n",
+    );
+    assert_eq!(case.label(), "100–300x20–60_mc4");
+    assert_eq!((case.input_len, case.output_len), (Some(200.0), Some(5.0)));
+    assert_eq!(case.beside_asked(), [Some(10.0), Some(5.0)]);
+    let ratio = planned(
+        "prompts:\n  dataset: random\n  args:\n    input_len: 10\n    output_len: 5\n    range_ratio: {input: 0.5, output: 0}\n",
+    );
+    assert_eq!(ratio.label(), "5–15x5_mc4");
+    assert_eq!(ratio.beside_asked(), [None, None]);
+}
+
+#[test]
+fn prompts_of_a_dataset_are_called_by_its_name() {
+    let plan = "prompts:\n  dataset: openqa\n  min_length: 0\n  max_length: 131072\n";
+    let case = planned(&format!("{plan}generation:\n  max_tokens: 128\n"));
+    assert_eq!(case.label(), "openqa x128_mc4");
+    assert_eq!((case.input_len, case.output_len), (Some(10.0), Some(5.0)));
+    assert_eq!(planned(plan).label(), "openqa_mc4");
+    let other = Header { dataset: "sharegpt".into(), ..Header::default() };
+    assert_eq!(Case::of_point(&other, &summarize(&log(20))).label(), "sharegpt_mc4");
+}
+
+#[test]
+fn outputs_that_may_end_early_are_called_by_their_limit_and_counted_as_they_were() {
+    let plan = "prompts:\n  dataset: random\n  min_length: 10\n  max_length: 10\ngeneration:\n  max_tokens: 60\n";
+    let case = planned(plan);
+    assert_eq!((case.label(), case.output_len), ("10x60_mc4".to_owned(), Some(5.0)));
+    assert_eq!(case.beside_asked(), [None, Some(5.0)]);
+    let least = planned(&format!("{plan}  min_tokens: 20\n"));
+    assert_eq!((least.label(), least.output_len), ("10x20–60_mc4".to_owned(), Some(5.0)));
+    let exact = planned(&format!("{plan}  min_tokens: 60\n"));
+    assert_eq!((exact.label(), exact.output_len), ("10x60_mc4".to_owned(), Some(60.0)));
+    let silent = planned(&format!("target:\n  api: openai-embeddings\n{plan}"));
+    assert_eq!(silent.asked.output, None);
+}
+
 #[test]
 fn a_point_of_which_nothing_succeeded_has_no_latency_and_no_zero_for_it() {
     let mut log: PointLog = log(3);
@@ -199,6 +244,22 @@ fn cases_are_sorted_by_number_and_never_by_name() {
     ];
     let labels: Vec<String> = sorted(&cases).iter().map(|case| case.label()).collect();
     assert_eq!(labels, ["512x1_mc4", "512x1_mc16", "512x1_mc128", "1024x1_mc4", "?x?_all at once"]);
+}
+
+#[test]
+fn measured_lengths_that_scatter_do_not_put_loads_out_of_order() {
+    let case = |input: f64, concurrency: f64| Case {
+        input_len: Some(input),
+        output_len: Some(64.0),
+        concurrency: Some(concurrency),
+        ..Case::default()
+    };
+    let cases = [case(380.6, 16.0), case(391.2, 4.0), case(398.4, 1.0), case(512.0, 1.0)];
+    let loads: Vec<String> = sorted(&cases).iter().map(|case| case.load()).collect();
+    assert_eq!(loads, ["mc1", "mc4", "mc16", "mc1"]);
+    assert_eq!(by_lengths(&cases).len(), 2);
+    // What was asked for is told apart exactly.
+    assert!(!case(512.0, 1.0).has_lengths_of(&case(520.0, 1.0)));
 }
 
 #[test]

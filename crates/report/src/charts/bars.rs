@@ -1,5 +1,6 @@
 //! Bars side by side, a group for each case, by number; many cases go into several rows of panels, so that each keeps its name.
 
+use super::names::Labels;
 use super::sheet;
 use crate::cases::Case;
 use crate::figure::{Axis, Bars, Colour, Layer, Look, Marks, Panel, Size};
@@ -15,20 +16,33 @@ pub(super) struct Bar<'f> {
     pub(super) of: &'f dyn Fn(&Case) -> Option<f64>,
 }
 
+/// What is shown: cases, with their names among all that stand in the figure.
+pub(super) type Shown<'a> = (&'a Labels<'a>, &'a [&'a Case]);
+
 /// A panel of bars. `None` where none of the cases has any.
-pub(super) fn panel(title: Words, y: Words, cases: &[&Case], bars: &[Bar<'_>]) -> Option<Panel> {
+pub(super) fn panel(
+    title: Words,
+    y: Words,
+    (labels, cases): Shown<'_>,
+    bars: &[Bar<'_>],
+) -> Option<Panel> {
     let heights = |bar: &Bar<'_>| -> Vec<f64> {
         cases.iter().map(|case| (bar.of)(case).unwrap_or(f64::NAN)).collect()
     };
     let layers: Vec<Layer> = bars
         .iter()
-        .map(|bar| Layer { name: bar.name.clone(), look: look(bar.colour), heights: heights(bar) })
+        .enumerate()
+        .map(|(place, bar)| Layer {
+            name: bar.name.clone(),
+            look: look(place, bar.colour),
+            heights: heights(bar),
+        })
         .filter(|layer| layer.heights.iter().any(|height| height.is_finite()))
         .collect();
     if layers.is_empty() {
         return None;
     }
-    let groups = cases.iter().map(|case| label(case).into()).collect();
+    let groups = cases.iter().map(|case| label(labels, case)).collect();
     let marks = Marks::Bars(Bars { groups, layers });
     Some(sheet::panel(title, Axis::linear(Words::default()), Axis::linear(y), marks))
 }
@@ -64,21 +78,28 @@ pub(super) fn title(title: &Words, cases: &[&Case], row: usize) -> Words {
     }
 }
 
-/// Plain, but for the pink, which without colour is as light as its neighbours: it has a texture too.
-const fn look(colour: Colour) -> Look {
-    let texture = match colour {
-        Colour::Kind(n) if n == PINK => n,
-        _ => 0,
-    };
-    Look { colour, ..Look::kind(texture) }
+/// The first of a group is plain, and each further one has a texture of its own, so that they are told apart without colour.
+const fn look(place: usize, colour: Colour) -> Look {
+    Look { colour, ..Look::kind(place) }
 }
 
-/// A case's name below its bars, with a cross where the client limited it.
-fn label(case: &Case) -> String {
-    if case.client_limited { format!("{} ×", case.label()) } else { case.label() }
+/// A case's name below its bars, with its [marks].
+pub(super) fn label(labels: &Labels<'_>, case: &Case) -> Words {
+    let label = format!("{}{}", labels.label(case), marks(case));
+    let chinese = label.replace("all at once", "一次性全部发出");
+    Words::both(label, chinese)
 }
 
-const PINK: usize = 3;
+/// What stands behind the name of a case: a cross where the client limited it, a dagger where more than 1 % of its requests failed. The
+/// notes below the title tell what they mean.
+fn marks(case: &Case) -> &'static str {
+    match (case.client_limited, case.is_failing()) {
+        (false, false) => "",
+        (true, false) => " ×",
+        (false, true) => " †",
+        (true, true) => " ×†",
+    }
+}
 
 /// So many groups stand in a row.
 const MOST_GROUPS: usize = 36;

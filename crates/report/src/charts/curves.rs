@@ -1,12 +1,12 @@
 //! Cases as curves: those of one model, one pair of lengths and one kind of load, ascending by load.
 //!
 //! Where a load was measured several times, its place is their mean, and the bar reaches from the least to the greatest; loads that the
-//! client limited are never put together with others. Measured mean lengths scatter from load to load: those that are no whole
-//! numbers are taken for one another within a few per cent. What was asked for is told apart exactly.
+//! client limited are never put together with others. Which lengths are of one curve is said by [`Case::has_lengths_of`].
 
+use super::names::Labels;
 use crate::cases::{Case, sorted};
 use crate::number::shortest;
-use crate::words::Words;
+use crate::words::{Language, Words};
 
 /// What grows along a curve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,10 @@ pub(super) struct Curve<'a> {
     pub(super) name: Words,
     /// What grows.
     pub(super) load: Load,
+    /// Which configuration it is of, among all: those of one have one colour.
+    pub(super) kind: usize,
+    /// Which curve of that configuration: 0 where users wait for their answers, 1 in open loop, more where something else is held.
+    pub(super) variant: usize,
     /// The loads, ascending.
     pub(super) stops: Vec<Stop<'a>>,
 }
@@ -63,11 +67,15 @@ impl Load {
 }
 
 impl Curve<'_> {
-    /// The curve where it is of this load, and otherwise nothing of it but its name: so each keeps its place, and its look.
-    pub(super) fn only(&self, load: Load) -> Self {
-        let stops = if self.load == load { self.stops.clone() } else { Vec::new() };
-        Self { stops, ..self.clone() }
+    /// Whether nothing that the client did not limit was measured at the load of this stop.
+    pub(super) fn is_alone(&self, stop: &Stop<'_>) -> bool {
+        !stop.limited || !self.stops.iter().any(|other| !other.limited && other.load == stop.load)
     }
+}
+
+/// The curves of this load.
+pub(super) fn of_load<'a>(curves: &[Curve<'a>], load: Load) -> Vec<Curve<'a>> {
+    curves.iter().filter(|curve| curve.load == load).cloned().collect()
 }
 
 impl Stop<'_> {
@@ -92,7 +100,19 @@ impl Stop<'_> {
 
 /// The curves that these cases make, by number: the shortest prompts first. Those without a load (all requests at once) are on none.
 pub(super) fn curves(cases: &[Case]) -> Vec<Curve<'_>> {
-    kinds(cases).iter().flat_map(Kind::curves).collect()
+    let kinds = kinds(cases);
+    let all = kinds.iter().enumerate().flat_map(|(place, kind)| kind.curves(place));
+    let mut curves: Vec<Curve<'_>> = all.collect();
+    // Without the other kind of load there is nothing to tell apart.
+    if curves.iter().any(|curve| curve.load == Load::Concurrency) {
+        for curve in curves.iter_mut().filter(|curve| curve.load == Load::Rate) {
+            curve.name = Words::both(
+                format!("{}, open loop", curve.name),
+                format!("{}（开环）", curve.name.told(Language::Chinese)),
+            );
+        }
+    }
+    curves
 }
 
 /// Cases of one model and one pair of lengths: those that can be compared.
@@ -115,47 +135,18 @@ pub(super) fn kinds(cases: &[Case]) -> Vec<Kind<'_>> {
     }
     let place = |kind: &Kind<'_>| cases.iter().position(|case| case.group == kind.group());
     kinds.sort_by_key(place);
-    let groups = names(cases);
-    let first = kinds.first().map(Kind::lengths);
-    let several = kinds.iter().any(|kind| Some(kind.lengths()) != first);
+    let labels = Labels::of(cases);
+    let lengths = |kind: &Kind<'_>| {
+        kind.cases.first().map_or_else(String::new, |case| labels.lengths(case, "×"))
+    };
+    let first = kinds.first().map(lengths);
+    let several = kinds.iter().any(|kind| Some(lengths(kind)) != first);
     for kind in &mut kinds {
-        let model = (groups.len() > 1).then(|| name(&groups, kind.group()));
-        let lengths = (several || groups.len() <= 1).then(|| kind.lengths());
+        let model = kind.cases.first().and_then(|case| labels.group(case));
+        let lengths = (several || model.is_none()).then(|| lengths(kind));
         kind.name = model.into_iter().chain(lengths).collect::<Vec<_>>().join(" · ");
     }
     kinds
-}
-
-/// Each group once, with the name that it is shown by: the last part of a path, where that tells all of them apart.
-pub(super) fn names(cases: &[Case]) -> Vec<(String, String)> {
-    let mut groups: Vec<&str> = Vec::new();
-    for case in cases {
-        if !groups.contains(&case.group.as_str()) {
-            groups.push(&case.group);
-        }
-    }
-    let short =
-        |group: &str| group.trim_end_matches('/').rsplit('/').next().unwrap_or(group).to_owned();
-    let all: Vec<String> = groups.iter().map(|group| short(group)).collect();
-    let unique = all.iter().enumerate().all(|(place, name)| !all[..place].contains(name));
-    let named = |(group, short): (&&str, String)| {
-        ((*group).to_owned(), if unique { short } else { (*group).to_owned() })
-    };
-    groups.iter().zip(all).map(named).collect()
-}
-
-/// The name that a group is shown by.
-pub(super) fn name(names: &[(String, String)], group: &str) -> String {
-    names
-        .iter()
-        .find(|(known, _)| known == group)
-        .map_or_else(|| group.to_owned(), |(_, name)| name.clone())
-}
-
-/// `512×64`: tokens of prompts and of outputs.
-pub(super) fn lengths(case: &Case) -> String {
-    let one = |length: Option<f64>| length.map_or("?".to_owned(), |length| shortest(length, 0));
-    format!("{}×{}", one(case.input_len), one(case.output_len))
 }
 
 impl<'a> Kind<'a> {
@@ -163,20 +154,14 @@ impl<'a> Kind<'a> {
         self.cases.first().map_or("", |case| case.group.as_str())
     }
 
-    fn lengths(&self) -> String {
-        self.cases.first().map_or_else(String::new, |case| lengths(case))
-    }
-
     fn holds(&self, case: &Case) -> bool {
-        self.cases.first().is_some_and(|first| {
-            first.group == case.group
-                && alike(first.input_len, case.input_len)
-                && alike(first.output_len, case.output_len)
-        })
+        self.cases
+            .first()
+            .is_some_and(|first| first.group == case.group && first.has_lengths_of(case))
     }
 
     /// Its curves: one for each kind of load, and for each value of what is held while the other grows.
-    fn curves(&self) -> Vec<Curve<'a>> {
+    fn curves(&self, kind: usize) -> Vec<Curve<'a>> {
         let capped = || self.cases.iter().filter(|case| case.concurrency.is_some());
         let distinct = |of: fn(&Case) -> Option<f64>| {
             let mut values: Vec<f64> = capped().filter_map(|case| of(case)).collect();
@@ -216,26 +201,43 @@ impl<'a> Kind<'a> {
                 }),
             }
         }
-        let named = |(load, held, mut stops): (Load, Option<f64>, Vec<Stop<'a>>)| {
-            stops.sort_by(|a, b| a.load.total_cmp(&b.load).then(a.limited.cmp(&b.limited)));
-            let other = if load == Load::Rate { Load::Concurrency } else { Load::Rate };
-            let held = held.map(|held| short(other, held));
-            let name = [self.name.clone()].into_iter().chain(held).collect::<Vec<_>>().join(" · ");
-            Curve { name: name.into(), load, stops }
-        };
-        curves.into_iter().map(named).collect()
+        let named =
+            |(place, (load, held, mut stops)): (usize, (Load, Option<f64>, Vec<Stop<'a>>))| {
+                stops.sort_by(|a, b| a.load.total_cmp(&b.load).then(a.limited.cmp(&b.limited)));
+                let other = if load == Load::Rate { Load::Concurrency } else { Load::Rate };
+                let told = held.map(|held| short(other, held));
+                let name =
+                    [self.name.clone()].into_iter().chain(told).collect::<Vec<_>>().join(" · ");
+                let variant = match (load, held) {
+                    (Load::Concurrency, None) => 0,
+                    (Load::Rate, None) => 1,
+                    _ => 2 + place,
+                };
+                Curve { name: name.into(), load, kind, variant, stops }
+            };
+        curves.into_iter().enumerate().map(named).collect()
     }
 }
 
-/// Whether two lengths are of the same kind: equal, or neither whole and nearly so.
-fn alike(a: Option<f64>, b: Option<f64>) -> bool {
-    match (a, b) {
-        (Some(a), Some(b)) => {
-            let measured = a.fract() != 0.0 || b.fract() != 0.0;
-            a == b || (measured && (a - b).abs() <= NEARLY * a.max(b))
+/// The cases that are on none of the curves of at least so many loads.
+pub(super) fn on_none<'a>(cases: &'a [Case], curves: &[Curve<'_>], fewest: usize) -> Vec<&'a Case> {
+    let shown = |case: &Case| {
+        let long = curves.iter().filter(|curve| curve.stops.len() >= fewest);
+        let mut all = long.flat_map(|curve| &curve.stops).flat_map(|stop| &stop.cases);
+        all.any(|other| std::ptr::eq(*other, case))
+    };
+    sorted(cases).into_iter().filter(|case| !shown(case)).collect()
+}
+
+/// A case's load in words.
+pub(super) fn load(case: &Case) -> Words {
+    match (case.concurrency, case.rate) {
+        (Some(places), Some(rate)) => {
+            format!("{} {}", short(Load::Concurrency, places), short(Load::Rate, rate)).into()
         }
-        (None, None) => true,
-        _ => false,
+        (Some(places), None) => short(Load::Concurrency, places).into(),
+        (None, Some(rate)) => short(Load::Rate, rate).into(),
+        (None, None) => Words::fixed("all at once", "一次性全部发出"),
     }
 }
 
@@ -245,6 +247,3 @@ fn short(load: Load, at: f64) -> String {
         Load::Rate => format!("{} req/s", shortest(at, 2)),
     }
 }
-
-/// How far measured mean lengths of one dataset scatter.
-const NEARLY: f64 = 0.1;

@@ -8,7 +8,12 @@ mod over_time;
 mod server;
 mod timeline;
 
+use tokometer_metrics::summary::PointSummary;
+
+use super::notes::under;
+use super::{Bilingual, words};
 use crate::figure::{Axis, Dash, Errors, Look, Marker, Point, Series};
+use crate::number::count;
 use crate::words::Words;
 
 pub(super) use cdf::CDF;
@@ -48,6 +53,31 @@ fn title(metric: &str) -> Words {
         "e2e" => Words::fixed("End-to-end latency (E2EL)", "端到端延迟 (E2EL)"),
         other => other.into(),
     }
+}
+
+/// The title of a chart of latencies, `width` inches wide, and under it how many requests have none, since they failed.
+fn titled(title: Bilingual, summary: &PointSummary, width: f64, crosses: Option<&Words>) -> Words {
+    let counts = summary.counts;
+    let title = words(title);
+    let failed = counts.failed.saturating_sub(counts.cancelled);
+    if failed == 0 {
+        return title;
+    }
+    let (failed, all) = (count(failed), count(failed + counts.succeeded));
+    let note = match crosses {
+        None => Words::both(
+            format!("{failed} of {all} requests failed and are not shown"),
+            format!("{all} 个请求中有 {failed} 个失败，图中未计入"),
+        ),
+        Some(crosses) => Words::both(
+            format!("{failed} of {all} requests failed and have no latency; {crosses}"),
+            format!(
+                "{all} 个请求中有 {failed} 个失败，没有延迟数据；{}",
+                crosses.told(crate::words::Language::Chinese)
+            ),
+        ),
+    };
+    under(&title, &note, width)
 }
 
 /// A title and behind it how many it rests on.

@@ -20,7 +20,7 @@ pub(super) fn axis(label: Words, values: impl Iterator<Item = f64>, much: f64) -
         (least, greatest) = (least.min(value), greatest.max(value));
     }
     let scale = if least > 0.0 && greatest >= much * least { Scale::Log } else { Scale::Linear };
-    Axis { label, scale }
+    Axis { scale, ..Axis::linear(label) }
 }
 
 /// A size in inches.

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::matching::{Matched, lengths_apart, load, name_of_both, same_load};
+use super::copies::is_copy;
+use super::matching::{Matched, lengths_apart, load, load_and_lengths, name_of_both, same_load};
 use super::{Measured, words};
 use crate::number::{count, shortest};
 use crate::prose::quoted;
@@ -33,8 +34,8 @@ pub(super) fn objections(matched: &Matched) -> Vec<Objection> {
     };
     if matched.pairs.is_empty() {
         let all = |side: usize| {
-            let loads = matched.alone[side].iter().filter_map(|group| Some(load(group.first()?)));
-            few(loads.collect())
+            let loads = matched.alone[side].iter().filter_map(|group| group.first());
+            few(loads.map(|first| load_and_lengths(first).to_string()).collect())
         };
         object(
             "load",
@@ -64,7 +65,7 @@ pub(super) fn objections(matched: &Matched) -> Vec<Objection> {
     }
     for sides in &matched.pairs {
         let [a, b] = sides;
-        let at = name_of_both(sides);
+        let at = name_of_both(sides).to_string();
         let (Some(first), Some(second)) = (a.first(), b.first()) else { continue };
         if !same_load(first, second) {
             object(
@@ -147,6 +148,24 @@ pub(super) fn notes(sides: &[Vec<Measured>; 2]) -> Vec<String> {
                 shortest(of_b, 0)
             ));
         }
+    }
+    for (side, runs) in ["baseline", "candidate"].into_iter().zip(sides) {
+        let copies: Vec<String> = runs.iter().flat_map(|run| run.copies.clone()).collect();
+        if !copies.is_empty() {
+            notes.push(format!(
+                "{side}: copies of one run are no repetitions, and are not counted: {}",
+                few(copies)
+            ));
+        }
+    }
+    if let Some((first, second)) =
+        a.iter().find_map(|first| Some((first, b.iter().find(|second| is_copy(first, second))?)))
+    {
+        notes.push(format!(
+            "one run stands on both sides, {} and {}: the file is old, or copied, or was given twice",
+            quoted(&first.source, 80),
+            quoted(&second.source, 80)
+        ));
     }
     for (side, runs) in ["baseline", "candidate"].into_iter().zip(sides) {
         let (failed, tried) = runs

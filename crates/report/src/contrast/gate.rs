@@ -135,7 +135,7 @@ fn limit(value: &str, unit: &str) -> Result<Limit, String> {
         Some(sign @ ('+' | '-')) => (Some(if sign == '-' { -1.0 } else { 1.0 }), &value[1..]),
         _ => (None, value.as_str()),
     };
-    let end = rest.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(rest.len());
+    let end = number_end(rest);
     let number = rest[..end].parse::<f64>().ok().filter(|number| number.is_finite());
     let Some(number) = number else { return Err(format!("{value:?} is no number with a unit")) };
     let given = rest[end..].trim().to_ascii_lowercase();
@@ -155,6 +155,20 @@ fn limit(value: &str, unit: &str) -> Result<Limit, String> {
             })
         }
     }
+}
+
+/// Where a number ends that may have an exponent: `1.5`, `1e3`, `2E-3`.
+fn number_end(text: &str) -> usize {
+    let digits_from = |from: usize, also: &[char]| {
+        let digit = |c: char| c.is_ascii_digit() || also.contains(&c);
+        text[from..].find(|c| !digit(c)).map_or(text.len(), |at| from + at)
+    };
+    let mantissa = digits_from(0, &['.']);
+    let Some(rest) = text[mantissa..].strip_prefix(['e', 'E']) else { return mantissa };
+    let sign = usize::from(rest.starts_with(['+', '-']));
+    let digits = mantissa + 1 + sign;
+    let end = digits_from(digits, &[]);
+    if end > digits { end } else { mantissa }
 }
 
 /// By what a number in the given unit is multiplied to be in the figure's.
@@ -230,9 +244,10 @@ fn finding(condition: &Condition, row: &Row, level: f64) -> Finding {
         Op::Above => value > limit,
         Op::Below => value < limit,
     };
-    match beyond(at_least) {
-        true => Finding::Met { measured, at_least },
-        false => Finding::NotMet { measured, at_least, beyond: beyond(measured) },
+    match (beyond(at_least), row.basis) {
+        (true, _) => Finding::Met { measured, at_least },
+        (false, Err(doubt)) => Finding::CannotTell(doubt),
+        (false, Ok(_)) => Finding::NotMet { measured, at_least, beyond: beyond(measured) },
     }
 }
 
@@ -348,6 +363,9 @@ mod tests {
             ("p99.9_ttft>1s", "p99.9_ttft_ms", Op::Above, Limit::Value(1_000.0)),
             ("slo_attainment<95%", "slo_attainment", Op::Below, Limit::Value(0.95)),
             ("success_rate<99%", "success_rate", Op::Below, Limit::Value(99.0)),
+            ("p99_ttft>+1e3%", "p99_ttft_ms", Op::Above, Limit::Part(10.0)),
+            ("p99_ttft>+2.5E-1%", "p99_ttft_ms", Op::Above, Limit::Part(0.0025)),
+            ("p99_ttft>1e3ms", "p99_ttft_ms", Op::Above, Limit::Value(1_000.0)),
             ("request_throughput<5", "request_throughput", Op::Below, Limit::Value(5.0)),
             ("output_throughput<1000tok/s", "output_throughput", Op::Below, Limit::Value(1_000.0)),
         ] {
@@ -365,6 +383,8 @@ mod tests {
             ("p99_ttft>500tok/s", "is no unit of this figure: it is in ms"),
             ("p99_ttft>+x%", "is no number"),
             (">+5%", "there is no figure \"\""),
+            ("p99_ttft>+1e%", "\"e%\" is no unit of this figure: it is in ms"),
+            ("p99_ttft>+1e999%", "is no number"),
             ("p99_ttft>", "is no number"),
             ("p99_ttft>=+5%", "is no number"),
         ] {

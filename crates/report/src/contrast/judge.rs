@@ -61,6 +61,8 @@ pub enum Doubt {
     TooFew(TooFew),
     /// The baseline is, or may well be, 0, of which no per cent can be told.
     NearNothing,
+    /// There is an interval, and it leaves no more than the order of magnitude.
+    TooWide,
 }
 
 impl Doubt {
@@ -73,6 +75,10 @@ impl Doubt {
             Self::NearNothing => {
                 "the baseline may well be 0, of which nothing can be told in per cent".to_owned()
             }
+            Self::TooWide => format!(
+                "it swings too far: its interval spans more than {} to 1",
+                crate::number::shortest(WIDEST, 0)
+            ),
             Self::TooFew(TooFew::Dependent { requests, worth }) => format!(
                 "{requests} requests that follow each other fare alike, and are worth {worth}"
             ),
@@ -147,7 +153,10 @@ pub(super) fn rows(sides: &[Vec<Measured>; 2], extra: &[&str], place: u64) -> Ve
             values: [a.mean, b.mean],
             difference: told.and_then(|told| told.difference),
             relative: told.and_then(|told| told.relative),
-            candidate: told.and_then(|told| told.candidate),
+            candidate: told.and_then(|told| told.candidate).map(|candidate| match *key {
+                "success_rate" => candidate.within(0.0, 100.0),
+                _ => candidate,
+            }),
             basis,
             p: None,
             adjusted: None,
@@ -172,16 +181,28 @@ pub(super) fn settle(pairs: &mut [Pair]) -> usize {
             row.p = row.decisive().map(|estimate| estimate.p(0.0));
             row.adjusted = row.p;
         }
+        // It was held against chance all the same: what is left out for what it came to would make the others look surer than they are.
+        if too_wide(row) {
+            row.basis = Err(Doubt::TooWide);
+        }
         row.verdict = verdict(row);
     }
     p.len()
 }
 
+/// Whether no more than the order of magnitude is known, and not even that anything differs.
+fn too_wide(row: &Row) -> bool {
+    if let Some([low, high]) = row.interval() {
+        return low <= 0.0 && 0.0 <= high && 1.0 + high > WIDEST * (1.0 + low);
+    }
+    // Of one that may be 0 in some draws: all of the baseline may have gone, or nothing.
+    let [baseline, _] = row.values;
+    let ends = row.difference.and_then(|difference| difference.interval(LEVEL));
+    ends.is_some_and(|ends| baseline > 0.0 && ends.low <= -baseline && ends.high >= 0.0)
+}
+
 fn verdict(row: &Row) -> Verdict {
-    let [a, b] = row.values;
-    let Some(adjusted) = row.adjusted else {
-        return if a == b { Verdict::NoneShown } else { Verdict::Unknown };
-    };
+    let (Some(adjusted), Ok(_)) = (row.adjusted, row.basis) else { return Verdict::Unknown };
     let rises = row.decisive().is_some_and(|estimate| estimate.value > 0.0);
     match (adjusted < 1.0 - LEVEL, row.figure.better) {
         (false, _) => Verdict::NoneShown,
@@ -233,8 +254,10 @@ fn fitted(swinging: Swinging, stands: f64, scale: f64, is_coarse: bool) -> Optio
     if (value - stands).abs() > near * stands.abs().max(1e-3) {
         return None;
     }
-    let by = stands - value;
-    let draws = swinging.draws.into_iter().map(|draw| draw * scale + by).collect();
+    // In parts, so that none comes out below 0.
+    let (times, by) =
+        if value > 0.0 { (scale * stands / value, 0.0) } else { (scale, stands - value) };
+    let draws = swinging.draws.into_iter().map(|draw| draw * times + by).collect();
     Some(Swinging { value: stands, draws, freedom: swinging.freedom })
 }
 
@@ -338,6 +361,9 @@ pub(super) const SHOWN: &[&str] = &[
     "total_token_throughput",
     "success_rate",
 ];
+
+/// Where an interval reaches from a value to more than so many times that, nothing is told by it.
+const WIDEST: f64 = 10.0;
 
 /// Requests give a figure that lies within this part of it …
 const NEARLY: f64 = 0.005;

@@ -17,6 +17,8 @@ use crate::cases::Case;
 pub struct Measured {
     /// Where it was read.
     pub source: String,
+    /// Where copies of it were read, which are not counted.
+    pub copies: Vec<String>,
     /// Its load and its figures.
     pub case: Case,
     /// What API was asked, in words that are the same whoever measured: `chat completions`.
@@ -51,6 +53,7 @@ impl Measured {
         let sample = |metric: &tokometer_metrics::catalog::Metric| Sample::of(&metric.values(&run));
         Self {
             source: format!("{source} ({})", log.point.name),
+            copies: Vec::new(),
             case: Case::of_point(header, &summary),
             api: words::api_of_address(&header.url).or_else(|| words::api(&header.api)),
             dataset: Some(header.dataset.clone()).filter(|dataset| !dataset.is_empty()),
@@ -74,6 +77,7 @@ impl Measured {
         let text = |key: &str| case.settings.get(key).and_then(|value| value.as_str());
         Self {
             source: source.to_owned(),
+            copies: Vec::new(),
             api: text("url")
                 .and_then(words::api_of_address)
                 .or_else(|| text("api").and_then(words::api)),

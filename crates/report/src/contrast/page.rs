@@ -29,7 +29,7 @@ pub(super) fn page(contrast: &Contrast, shown: Shown) -> String {
         .section("known", Words::fixed("What to know first", "须知"), known(contrast))
         .section("conditions", Words::fixed("Conditions", "条件"), conditions(contrast));
     for (place, pair) in contrast.pairs.iter().enumerate() {
-        page = page.section(format!("point-{place}"), pair.name.clone(), of_pair(pair));
+        page = page.section(format!("point-{place}"), pair.heading.clone(), of_pair(pair));
     }
     let how = explanations(contrast).into_iter().map(Words::from).collect();
     page.section("how", Words::fixed("How to read it", "如何解读"), Body::new().list(how))
@@ -88,13 +88,14 @@ fn of_pair(pair: &Pair) -> Body {
     }
     let columns = vec![
         Column::left(Words::fixed("Metric", "指标")),
-        Column::right(Words::fixed("Baseline", "基线")),
-        Column::right(Words::fixed("Candidate", "候选")),
+        // What it comes to first: on a narrow screen the rest is out of sight.
+        Column::left(Words::fixed("Verdict", "结论")),
         Column::right(Words::fixed("Difference", "差异")),
         Column::left(Words::fixed("95 % interval", "95% 置信区间")),
-        Column::left(Words::fixed("Verdict", "结论")),
+        Column::right(Words::fixed("Baseline", "基线")),
+        Column::right(Words::fixed("Candidate", "候选")),
     ];
-    let table = Table::new(pair.name.clone(), columns).rows(pair.rows.iter().map(cells));
+    let table = Table::new(pair.heading.clone(), columns).rows(pair.rows.iter().map(cells));
     body = body.table(table);
     match overlaid(pair) {
         None => body,
@@ -121,13 +122,13 @@ fn cells(row: &Row) -> Vec<Cell> {
         Verdict::Unknown => "无法判断",
     };
     vec![
-        Cell::new(words::called(&row.figure.key)),
-        Cell::new(a),
-        Cell::new(b),
-        Cell::new(difference(row)),
-        Cell::new(interval(row)),
+        Cell::new(words::called_in_both(&row.figure.key)),
         Cell::new(Words::both(format!("{word}{mark}"), format!("{chinese}{mark}")))
             .tone(tone(row.verdict)),
+        Cell::new(difference(row)),
+        Cell::new(interval(row)),
+        Cell::new(a),
+        Cell::new(b),
     ]
 }
 

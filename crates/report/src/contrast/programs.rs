@@ -34,7 +34,7 @@ pub(super) fn json(contrast: &Contrast) -> Value {
     let objections = objections(contrast);
     json!({
         "version": VERSION,
-        "headline": contrast.headline(),
+        "headline": &*contrast.headline(),
         "baseline": baseline,
         "candidate": candidate,
         "comparable": contrast.objections.is_empty(),

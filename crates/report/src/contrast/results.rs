@@ -30,6 +30,7 @@ pub fn of_result(outcome: &Outcome, keep: Keep) -> Measured {
     };
     Measured {
         source: outcome.source.clone(),
+        copies: Vec::new(),
         api: ["endpoint_type", "backend"].iter().find_map(|key| text(key)).and_then(words::api),
         dataset: ["dataset", "dataset_name"].iter().find_map(|key| text(key)).map(str::to_owned),
         open_loop: case.concurrency.is_none() && case.rate.is_some(),
@@ -63,6 +64,7 @@ pub fn of_summary(value: &Value, source: &str) -> Option<Vec<Measured>> {
         let name = point.get("name").and_then(Value::as_str).unwrap_or_default();
         Some(Measured {
             source: format!("{source} ({name})"),
+            copies: Vec::new(),
             api: text("url")
                 .and_then(words::api_of_address)
                 .or_else(|| text("api").and_then(words::api)),

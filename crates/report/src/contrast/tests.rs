@@ -1,3 +1,5 @@
+//! Whole comparisons of runs: what is matched, what is refused, what is said.
+
 use serde_json::{Value, json};
 use tokometer_metrics::compare::LEVEL;
 
@@ -120,7 +122,12 @@ fn what_is_slower_is_found_and_the_rest_is_not() {
 #[test]
 fn the_same_twice_is_no_evidence_of_anything() {
     let contrast = compared([made(USUAL)], [made(USUAL)]);
-    assert!(contrast.pairs[0].rows.iter().all(|row| row.verdict == Verdict::NoneShown));
+    for row in &contrast.pairs[0].rows {
+        match row.basis {
+            Ok(_) => assert_eq!(row.verdict, Verdict::NoneShown, "{row:?}"),
+            Err(_) => assert_eq!(row.verdict, Verdict::Unknown, "{row:?}"),
+        }
+    }
     assert!(
         contrast.headline().starts_with("no evidence of any difference"),
         "{}",
@@ -165,6 +172,59 @@ fn without_requests_and_runs_nothing_can_be_told() {
 }
 
 #[test]
+fn the_same_values_are_no_finding_where_nothing_can_be_told() {
+    let contrast = compared([bare(made(USUAL))], [bare(made(USUAL))]);
+    for row in &contrast.pairs[0].rows {
+        assert_eq!((row.verdict, row.basis), (Verdict::Unknown, Err(Doubt::NoRequests)), "{row:?}");
+    }
+    assert!(contrast.headline().starts_with("cannot tell"), "{}", contrast.headline());
+}
+
+#[test]
+fn no_interval_reaches_below_nothing_and_the_widest_say_nothing() {
+    // Two runs a side, of which one had a stall: by a plain interval P99 ITL would change by −700 % at the least.
+    let run =
+        |seed: u64, p99: f64| with(bare(made(Made { seed, ..USUAL })), json!({"p99_itl_ms": p99}));
+    let contrast = compared([run(1, 25.0), run(2, 26.0)], [run(3, 27.0), run(4, 110.0)]);
+    let itl = row(&contrast, "p99_itl_ms");
+    assert_eq!((itl.verdict, itl.basis), (Verdict::Unknown, Err(Doubt::TooWide)));
+    let [low, high] = itl.interval().unwrap();
+    assert!(low > -1.0 && high > 4.0, "{low} {high}");
+    for row in &contrast.pairs[0].rows {
+        let candidate = row.candidate.unwrap().interval(LEVEL).unwrap();
+        assert!(candidate.low >= 0.0, "{row:?}");
+        let ends = row.difference.unwrap().interval(LEVEL).unwrap();
+        let Some([low, high]) = row.interval() else { continue };
+        assert!((low * row.values[0] - ends.low).abs() < 1e-6, "{row:?}");
+        assert!((high * row.values[0] - ends.high).abs() < 1e-6 * ends.high.abs().max(1.0));
+    }
+    let success = row(&contrast, "success_rate").candidate.unwrap().interval(LEVEL).unwrap();
+    assert!(success.high <= 100.0, "{success:?}");
+}
+
+#[test]
+fn what_differs_only_if_looked_at_alone_is_said_in_the_headline() {
+    let alone = (2..60).find_map(|seed| {
+        let contrast = compared([made(USUAL)], [made(Made { seed, tpot: 0.0202, ..USUAL })]);
+        let rows = || contrast.pairs[0].rows.iter();
+        let only = rows().any(Row::only_on_its_own)
+            && rows().all(|row| matches!(row.verdict, Verdict::NoneShown | Verdict::Unknown));
+        only.then_some(contrast)
+    });
+    let contrast = alone.expect("a tenth of a standard error more or less in sixty tries");
+    let headline = contrast.headline();
+    assert!(
+        headline.starts_with("nothing that survives the correction for")
+            && headline.contains("looked at alone: ")
+            && headline.contains(" % (‡)"),
+        "{headline}"
+    );
+    assert!(headline.told(crate::words::Language::Chinese).contains("单独看："), "{headline}");
+    let page = contrast.page(Shown::default());
+    assert!(page.contains("no evidence ‡") && page.contains("无证据 ‡"));
+}
+
+#[test]
 fn requests_that_do_not_give_the_figure_are_not_believed() {
     let damaged = with(made(slower()), json!({"mean_tpot_ms": 40.0}));
     let contrast = compared([made(USUAL)], [damaged]);
@@ -181,6 +241,76 @@ fn points_are_matched_by_what_they_were_and_those_of_one_side_are_named() {
     assert_eq!(contrast.alone[0], ["2 in flight, 100 + 10 tokens, 60 requests"]);
     assert_eq!(contrast.alone[1], ["16 in flight, 100 + 10 tokens, 60 requests"]);
     assert!(contrast.objections.is_empty(), "{:?}", contrast.objections);
+}
+
+/// With other lengths: as drawn ones are, of no round number.
+fn with_lengths(value: Value, input: f64, output: f64) -> Value {
+    let requests = value["completed"].as_f64().unwrap();
+    with(
+        bare(value),
+        json!({"total_input_tokens": input * requests, "total_output_tokens": output * requests}),
+    )
+}
+
+#[test]
+fn of_several_loads_the_nearest_lengths_are_matched_and_none_that_are_far_off() {
+    let at = |seed: u64, concurrency: usize, input: f64, output: f64| {
+        with_lengths(made(Made { seed, concurrency, ..USUAL }), input, output)
+    };
+    let candidate = || {
+        [16, 4, 1].into_iter().enumerate().flat_map(move |(place, concurrency)| {
+            let seed = 10 * (place as u64 + 1);
+            [
+                at(seed, concurrency, 1024.0, 16.0),
+                at(seed + 1, concurrency, 128.0, 32.0),
+                at(seed + 2, concurrency, 64.0, 16.0),
+            ]
+        })
+    };
+    let near = [at(1, 16, 150.0, 36.0), at(2, 4, 151.0, 37.0), at(3, 1, 152.0, 38.0)];
+    let contrast = compared(near, candidate());
+    let lengths: Vec<_> =
+        contrast.pairs.iter().map(|pair| pair.sides[1][0].measured_length(0)).collect();
+    assert_eq!(lengths, [Some(128.0); 3]);
+    assert_eq!((contrast.alone[0].len(), contrast.alone[1].len()), (0, 6));
+    // 186 + 41 is none of them: 1.45 and 1.28 times 128 + 32 may still be meant, 219 + 43 may not.
+    let far = [at(1, 16, 219.0, 43.0), at(2, 4, 210.0, 42.0), at(3, 1, 219.0, 43.0)];
+    let contrast = compared(far, candidate());
+    assert!(contrast.pairs.is_empty());
+    assert_eq!((contrast.alone[0].len(), contrast.alone[1].len()), (3, 9));
+    assert!(contrast.alone[0][0].contains("219 + 43 tokens"), "{:?}", contrast.alone);
+}
+
+#[test]
+fn a_pair_that_is_not_alike_is_called_by_what_each_side_was() {
+    let at = |concurrency: usize, input: f64, output: f64| {
+        with_lengths(made(Made { concurrency, ..USUAL }), input, output)
+    };
+    let name = |a: Value, b: Value| compared([a], [b]).pairs[0].name.clone();
+    for (candidate, expected) in [
+        (at(32, 349.0, 64.0), "32 in flight, 349 + 64 tokens"),
+        (at(16, 349.0, 64.0), "32 in flight against 16 in flight, 349 + 64 tokens"),
+        (at(32, 108.0, 100.0), "32 in flight, 349 + 64 tokens against 108 + 100 tokens"),
+        (
+            at(16, 108.0, 100.0),
+            "32 in flight, 349 + 64 tokens against 16 in flight, 108 + 100 tokens",
+        ),
+    ] {
+        assert_eq!(name(at(32, 349.0, 64.0), candidate), expected);
+    }
+}
+
+#[test]
+fn copies_of_one_run_are_counted_once_and_named() {
+    let (one, other) = (made(USUAL), made(Made { seed: 7, ..USUAL }));
+    let contrast = compared([one.clone(), one.clone(), bare(one.clone())], [other.clone()]);
+    let pair = &contrast.pairs[0];
+    assert_eq!((pair.sides[0].len(), pair.sides[0][0].copies.len()), (1, 2));
+    assert!(pair.notes[0].starts_with("baseline: copies of one run"), "{:?}", pair.notes);
+    let contrast = compared([one.clone(), other], [one]);
+    assert_eq!(contrast.pairs[0].sides[0].len(), 2);
+    let note = &contrast.pairs[0].notes[0];
+    assert!(note.starts_with("one run stands on both sides"), "{note}");
 }
 
 #[test]
@@ -266,7 +396,7 @@ fn sides_without_a_load_in_common_have_no_figures() {
     assert!(contrast.pairs.is_empty());
     assert_eq!(
         contrast.objections[0].to_string(),
-        "no load of both: the baseline has 1 in flight; 2 in flight, the candidate 4 in flight; 8 in flight"
+        "no load of both: the baseline has 1 in flight, 100 + 10 tokens; 2 in flight, 100 + 10 tokens, the candidate 4 in flight, 100 + 10 tokens; 8 in flight, 100 + 10 tokens"
     );
 }
 
@@ -390,9 +520,24 @@ fn strangers_words_are_no_markup() {
 #[test]
 fn the_page_lays_curves_over_each_other() {
     let page = compared([made(USUAL)], [made(slower())]).page(Shown::default());
-    for part in ["Baseline: main", "TPOT worse by", "Took no longer", "对比"] {
+    for part in [
+        "Baseline: main",
+        "TPOT worse by",
+        "Took no longer",
+        "对比",
+        "候选（4 并发，100 + 10 个令牌）：TPOT 变差",
+        "平均首令牌时间（TTFT）",
+        "端到端延迟（E2EL）P99",
+    ] {
         assert!(page.contains(part), "{part}");
     }
+    // What it comes to stands before what it was.
+    let heads: Vec<usize> =
+        ["Verdict</span>", "Difference</span>", "95 % interval</span>", "Baseline</span>"]
+            .into_iter()
+            .map(|head| page.find(head).expect(head))
+            .collect();
+    assert!(heads.is_sorted(), "{heads:?}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::compare::{Figure, figure};
 use crate::number::compact;
+use crate::words::Words;
 
 /// What an address asks for: `chat completions`. `None` where its path is no API's.
 pub(super) fn api_of_address(address: &str) -> Option<String> {
@@ -94,6 +95,25 @@ pub(super) fn called(key: &str) -> String {
     title
 }
 
+/// The same in every language: `mean TTFT`, `平均首令牌时间（TTFT）`.
+pub(super) fn called_in_both(key: &str) -> Words {
+    let english = called(key);
+    let whole = IN_CHINESE.iter().find(|(known, _)| *known == key);
+    let latency = || {
+        let (statistic, name) = key.strip_suffix("_ms")?.split_once('_')?;
+        let (_, chinese) = IN_CHINESE.iter().find(|(known, _)| *known == name)?;
+        Some(match statistic {
+            "mean" => format!("平均{chinese}"),
+            "median" => format!("{chinese}中位数"),
+            percentile => format!("{chinese}{}", percentile.to_uppercase()),
+        })
+    };
+    match whole.map(|(_, chinese)| (*chinese).to_owned()).or_else(latency) {
+        Some(chinese) => Words::both(english, chinese),
+        None => english.into(),
+    }
+}
+
 /// A part as per cent with its sign: `+3.1 %`.
 pub(super) fn percent(part: f64) -> String {
     let size = crate::number::fixed(100.0 * part.abs(), if part.abs() < 0.995 { 1 } else { 0 });
@@ -118,6 +138,18 @@ pub(super) fn signed(value: f64, digits: usize) -> String {
 pub(super) fn counted(number: usize, one: &str) -> String {
     format!("{number} {one}{}", if number == 1 { "" } else { "s" })
 }
+
+/// Figures and latencies in Chinese, as the pages of single runs call them.
+const IN_CHINESE: [(&str, &str); 8] = [
+    ("ttft", "首令牌时间（TTFT）"),
+    ("tpot", "每输出令牌时间（TPOT）"),
+    ("itl", "令牌间延迟（ITL）"),
+    ("e2el", "端到端延迟（E2EL）"),
+    ("request_throughput", "请求吞吐量"),
+    ("output_throughput", "输出吞吐量"),
+    ("total_token_throughput", "总吞吐量"),
+    ("success_rate", "成功率"),
+];
 
 const ENDPOINTS: [(&str, &str); 10] = [
     ("/chat/completions", "chat completions"),

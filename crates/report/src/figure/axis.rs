@@ -13,6 +13,9 @@ pub struct Axis {
     pub label: Words,
     /// How values become places.
     pub scale: Scale,
+    /// Beyond which values it does not reach unless one lies there: 0 and 100 of shares in percent. Bars keep the room for what is
+    /// written above them.
+    pub within: Option<(f64, f64)>,
 }
 
 /// How values become places.
@@ -44,7 +47,33 @@ pub(crate) struct Tick {
 impl Axis {
     /// An axis on which equal differences are equally far.
     pub fn linear(label: impl Into<Words>) -> Self {
-        Self { label: label.into(), scale: Scale::Linear }
+        Self { label: label.into(), scale: Scale::Linear, within: None }
+    }
+
+    /// Not reaching beyond these values unless one lies there.
+    #[must_use]
+    pub fn within(self, least: f64, most: f64) -> Self {
+        Self { within: Some((least, most)), ..self }
+    }
+
+    /// The extent around these values with its room cut where the axis should not reach. What is cut at one end is given to the
+    /// other, so that an extent that was widened stays as wide.
+    pub(crate) fn bounded(&self, wide: Extent, values: Extent) -> Extent {
+        let Some((least, most)) = self.within else { return wide };
+        let (least, most) = (least.min(values.low), most.max(values.high));
+        let cut = Extent { low: wide.low.max(least), high: wide.high.min(most) };
+        let shifted = Extent {
+            low: (cut.low - (wide.high - cut.high)).max(least).min(cut.low),
+            high: (cut.high + (cut.low - wide.low)).min(most).max(cut.high),
+        };
+        let is_sound = |extent: &Extent| {
+            extent.low < extent.high && self.bears(extent.low) && self.bears(extent.high)
+        };
+        match values.high - values.low < NOISE * values.high.abs().max(1.0) {
+            // Of values as good as one: it is the widening that would be lost.
+            true => Some(shifted).filter(is_sound).unwrap_or(wide),
+            false => Some(cut).filter(is_sound).unwrap_or(wide),
+        }
     }
 
     /// Whether the value can stand on it.
@@ -94,8 +123,20 @@ impl Scale {
         }
     }
 
-    /// About `wanted` round values within the extent, ascending, each with its text; of an axis of whole numbers only such.
+    /// About `wanted` round values within the extent, ascending, each with its text; of an axis of whole numbers only such. At least
+    /// three, where the extent has as many and so many are wanted.
     pub(crate) fn ticks(self, extent: Extent, wanted: usize, whole: bool) -> Vec<Tick> {
+        let ticks = self.about(extent, wanted, whole);
+        if ticks.len() >= FEWEST || wanted < FEWEST {
+            return ticks;
+        }
+        // A value alone tells nothing of the distance to the next.
+        let more = (wanted + 1..wanted + 5).map(|wanted| self.about(extent, wanted, whole));
+        let evenly = (FEWEST..FEWEST + 4).map(|wanted| even(extent, wanted, whole));
+        more.chain(evenly).find(|more| more.len() >= FEWEST).unwrap_or(ticks)
+    }
+
+    fn about(self, extent: Extent, wanted: usize, whole: bool) -> Vec<Tick> {
         let spans_much = extent.low > 0.0 && extent.high >= 6.0 * extent.low;
         match self {
             Self::Log if spans_much => logarithmic(extent, wanted),
@@ -135,6 +176,32 @@ impl Extent {
 
     pub(crate) const fn joined(self, other: Self) -> Self {
         Self { low: self.low.min(other.low), high: self.high.max(other.high) }
+    }
+
+    /// Widened around its middle to that part of it, where it is shorter: what differs by less is noise, and is to look alike.
+    pub(crate) fn no_finer_than(self, part: f64) -> Self {
+        let middle = self.low / 2.0 + self.high / 2.0;
+        let half = middle.abs() * part / 2.0;
+        if self.high / 2.0 - self.low / 2.0 >= half {
+            return self;
+        }
+        Self { low: (middle - half).max(-f64::MAX), high: (middle + half).min(f64::MAX) }
+    }
+
+    /// Wide enough for three whole numbers, where there are such: an axis of counts has no halves. One that is nowhere below 0 stays so.
+    pub(crate) fn holding_three_whole(self, scale: Scale) -> Self {
+        if self.high - self.low >= 2.0 || self.low.abs().max(self.high.abs()) > MOST_WHOLE {
+            return self;
+        }
+        let middle = f64::midpoint(self.low, self.high).round();
+        let (low, high) = (middle - 1.0, middle + 1.0);
+        let least = match scale {
+            Scale::Log => 1.0,
+            Scale::Linear | Scale::Sqrt if self.low >= 0.0 => 0.0,
+            Scale::Linear | Scale::Sqrt => low,
+        };
+        let up = (least - low).max(0.0);
+        Self { low: (low + up).min(self.low), high: (high + up).max(self.high) }
     }
 
     pub(crate) fn holds(self, value: f64) -> bool {
@@ -188,6 +255,15 @@ impl Extent {
         Self { low: self.low - room, high: self.high + room }
     }
 }
+
+/// Values along an axis, from which its scale can be read.
+pub(crate) const FEWEST: usize = 3;
+
+/// Values that lie closer together than this part of them are drawn as if they were alike: repeats of a run differ by as much.
+pub(crate) const NOISE: f64 = 0.05;
+
+/// Greater whole numbers have no neighbours that can be told apart on an axis.
+const MOST_WHOLE: f64 = 1e12;
 
 /// Round values at even distances.
 fn even(extent: Extent, wanted: usize, whole: bool) -> Vec<Tick> {
@@ -364,6 +440,71 @@ mod tests {
         assert!(below_ten >= 1, "{texts:?}");
         let whole = Scale::Sqrt.ticks(Extent { low: 0.85, high: 9.0 }, 10, true);
         assert!(whole.len() >= 6, "{whole:?}");
+    }
+
+    #[test]
+    fn an_axis_has_three_ticks_wherever_there_are_as_many_values() {
+        for scale in [Scale::Linear, Scale::Log, Scale::Sqrt] {
+            for (low, high) in
+                [(30.2_f64, 31.8), (0.0, 62_000.0), (9.19, 10.9), (11.0, 96.0), (0.97, 1.03)]
+            {
+                let ticks = texts(scale, low.max(0.01), high, 3);
+                assert!((3..=9).contains(&ticks.len()), "{scale:?} {low} {high}: {ticks:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_single_count_has_its_neighbours_beside_it() {
+        for scale in [Scale::Linear, Scale::Log, Scale::Sqrt] {
+            for value in [1.0, 31.0, 4_096.0] {
+                let alone = Extent::at(value).holding_three_whole(scale);
+                let ticks = scale.ticks(alone.with_room(scale), 6, true);
+                assert!(ticks.len() >= 3 && alone.holds(value), "{scale:?} {value}: {ticks:?}");
+                assert!(ticks.iter().all(|tick| tick.value.fract() == 0.0), "{ticks:?}");
+            }
+        }
+        assert_eq!(
+            Extent::at(0.0).holding_three_whole(Scale::Linear),
+            Extent { low: 0.0, high: 2.0 }
+        );
+        let long = Extent { low: 3.0, high: 5.0 };
+        assert_eq!(long.holding_three_whole(Scale::Linear), long);
+    }
+
+    #[test]
+    fn what_differs_by_noise_alone_lies_close_together() {
+        let jitter = Extent { low: 99.95, high: 100.05 }.no_finer_than(NOISE);
+        assert!(
+            (jitter.low - 97.5).abs() < 1e-9 && (jitter.high - 102.5).abs() < 1e-9,
+            "{jitter:?}"
+        );
+        let real = Extent { low: 90.0, high: 100.0 };
+        assert_eq!(real.no_finer_than(NOISE), real);
+        let negative = Extent { low: -100.05, high: -99.95 }.no_finer_than(NOISE);
+        assert!(negative.low < -102.0 && -98.0 < negative.high);
+        assert!(Extent::at(f64::MAX).no_finer_than(NOISE).high.is_finite());
+        assert_eq!(Extent::at(0.0).no_finer_than(NOISE), Extent::at(0.0));
+    }
+
+    #[test]
+    fn an_axis_of_shares_ends_at_100_unless_a_value_lies_beyond() {
+        let axis = Axis::linear("%").within(0.0, 100.0);
+        let bounded = |low: f64, high: f64| {
+            let values = Extent { low, high };
+            axis.bounded(values.with_room(Scale::Linear), values)
+        };
+        assert_eq!(bounded(10.0, 100.0), Extent { low: 0.0, high: 100.0 });
+        assert_eq!(bounded(60.0, 100.0).high, 100.0);
+        // All at one value: as wide as it was, and within.
+        let alone = bounded(100.0, 100.0);
+        assert!(alone.high == 100.0 && alone.high - alone.low > 10.0, "{alone:?}");
+        assert!(bounded(10.0, 130.0).high >= 130.0);
+        assert!(Axis::linear("%").bounded(alone, alone) == alone);
+        // Bounds that make no sense bound nothing.
+        let odd = Axis::linear("").within(f64::NAN, f64::NEG_INFINITY);
+        let values = Extent { low: 1.0, high: 2.0 };
+        assert!(odd.bounded(values, values).holds(1.5));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Lengths are points of 1/72 inch from the top left corner; of a very wide figure they are enlarged, so that its letters can be read
 //! where it is shown as wide as a slide. Deliberately nothing is drawn here.
 
-use super::axis::{Extent, Tick};
+use super::axis::{Extent, FEWEST, Tick};
 use super::fit;
 use super::letters::width;
 use super::marks::Marks;
@@ -272,9 +272,10 @@ fn wanted(
 fn names(panel: &Panel, span: &Span, (wide, room): (f64, f64), deepest: f64) -> Option<Names> {
     let slots = span.slots(room);
     let narrowed = span.slots(wide * (1.0 - MOST_LEFT) - RIGHT).pitch;
+    let reach = (MOST_LEFT * wide, deepest);
     match &panel.marks {
-        Marks::Bars(bars) => Some(Names::of(&bars.groups, slots, narrowed, deepest)),
-        Marks::Heat(heat) => Some(Names::of(&heat.columns, slots, narrowed, deepest)),
+        Marks::Bars(bars) => Some(Names::of(&bars.groups, slots, narrowed, reach)),
+        Marks::Heat(heat) => Some(Names::of(&heat.columns, slots, narrowed, reach)),
         Marks::Series(_)
         | Marks::Histogram(_)
         | Marks::Stacked(_)
@@ -306,8 +307,14 @@ impl Span {
         if !panel.marks.scaled().1 {
             return Vec::new();
         }
-        let fewest = if height >= 70.0 { 3 } else { 2 };
-        panel.y.scale.ticks(self.up, ((height / 36.0) as usize).clamp(fewest, 9), self.whole.1)
+        upright_ticks(height, |wanted| {
+            let ticks = panel.y.scale.ticks(self.up, wanted, self.whole.1);
+            let measure = |value| panel.y.scale.measure(value);
+            let nearest = ticks.windows(2).map(|pair| {
+                share(self.up, measure, pair[1].value) - share(self.up, measure, pair[0].value)
+            });
+            (nearest.fold(1.0, f64::min), ticks)
+        })
     }
 
     /// As many marks at the bottom as their texts leave room for.
@@ -343,6 +350,17 @@ impl Span {
     }
 }
 
+/// As many marks as suit an upright axis of that height, three where they do not touch: of those that are made for a number, with how
+/// far apart the nearest are, as a part of the height.
+pub(crate) fn upright_ticks(height: f64, made: impl Fn(usize) -> (f64, Vec<Tick>)) -> Vec<Tick> {
+    let wanted = ((height / 36.0) as usize).clamp(FEWEST, 9);
+    let (apart, ticks) = made(wanted);
+    match apart * height >= Text::TICK * 1.1 {
+        true => ticks,
+        false => made(2).1,
+    }
+}
+
 /// A length in inches that can be drawn.
 fn length(inches: f64) -> f64 {
     if inches.is_finite() && inches > 0.0 { inches.clamp(0.1, 1_000.0) } else { 1.0 }
@@ -367,7 +385,7 @@ const BELOW_UNLABELLED: f64 = 16.0;
 const MOST_LEFT: f64 = 0.3;
 
 /// Which part of a panel's height names may take.
-const DEEPEST: f64 = 0.38;
+const DEEPEST: f64 = 0.46;
 
 /// The sizes of the titles of panels.
 pub(crate) const TITLES: [f64; 3] = [Text::TITLE, 10.0, 9.0];

@@ -2,7 +2,7 @@
 //!
 //! Deliberately no drawing here: these are the data, and what of them can stand on which axis.
 
-use super::axis::{Axis, Extent, Scale};
+use super::axis::{Axis, Extent, NOISE, Scale};
 use super::look::Look;
 use crate::words::Words;
 
@@ -49,6 +49,8 @@ pub struct Heat {
     pub scale: Scale,
     /// Whether each cell bears its value as text, as far as there is room.
     pub written: bool,
+    /// The cells, by their places among them, whose values have a cross behind them: those that are not to be trusted.
+    pub crossed: Vec<usize>,
 }
 
 /// Rows of spans of time, on the axis at the bottom.
@@ -289,9 +291,15 @@ impl Marks {
                     .flat_map(|series| &series.points)
                     .any(|point| point.label.is_some());
                 let part = if labelled { 0.12 } else { 0.0 };
+                let whole = self.whole(x, y);
+                let roomy = |axis: &Axis, values: Extent, whole: bool, part: f64| {
+                    let wide = values.no_finer_than(NOISE);
+                    let wide = if whole { wide.holding_three_whole(axis.scale) } else { wide };
+                    let wide = wide.with_room(axis.scale).with_room_above(axis.scale, part);
+                    axis.bounded(wide, values)
+                };
                 both.map(|(across, up)| {
-                    let (across, up) = (across.with_room(x.scale), up.with_room(y.scale));
-                    (across.with_room_above(x.scale, part), up.with_room_above(y.scale, part / 2.0))
+                    (roomy(x, across, whole.0, part), roomy(y, up, whole.1, part / 2.0))
                 })
             }
             Self::Histogram(histogram) => {
@@ -373,6 +381,27 @@ mod tests {
         assert_eq!(histogram(&[0.0, 1.0, 2.0, 3.0, 4.0, 4.0], 4), [1, 1, 1, 3]);
         assert_eq!(histogram(&[7.0, 7.0], 3), [0, 2, 0]);
         assert_eq!(histogram(&[f64::NAN], 3), [0; 0]);
+    }
+
+    #[test]
+    fn repeats_of_one_value_look_flat_and_a_true_rise_does_not() {
+        let of = |heights: [f64; 3]| {
+            let points = (0..3).map(|n| Point::at(f64::from(10 * n), heights[n as usize]));
+            let series = Series {
+                name: None,
+                look: Look::kind(0),
+                points: points.collect(),
+                errors: super::Errors::default(),
+            };
+            let (x, y) = (Axis::linear("x"), Axis::linear("y"));
+            Marks::Series(vec![series]).extent(&x, &y).unwrap().1
+        };
+        let part = |heights: [f64; 3]| {
+            let up = of(heights);
+            (heights[2] - heights[0]) / (up.high - up.low)
+        };
+        assert!(part([100.0, 100.04, 100.1]) < 0.03);
+        assert!(part([60.0, 80.0, 100.0]) > 0.8);
     }
 
     #[test]

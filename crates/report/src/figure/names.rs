@@ -51,23 +51,44 @@ enum Turn {
 }
 
 impl Names {
-    /// Names in slots of that width, reaching at most so deep. Slanted names widen the margin, which leaves slots at least as wide as
-    /// `narrowed`.
-    pub(crate) fn of(names: &[Words], slots: Slots, narrowed: f64, deepest: f64) -> Self {
+    /// Names in slots of that width, reaching at most so deep, and so far left of the axis. Slanted names widen the margin, which leaves
+    /// slots at least as wide as `narrowed`. Names are turned further before they lose their middle.
+    pub(crate) fn of(
+        names: &[Words],
+        slots: Slots,
+        narrowed: f64,
+        (leftmost, deepest): (f64, f64),
+    ) -> Self {
         let full: Vec<String> = names.iter().map(|name| clean(name)).collect();
         let are_values = !full.is_empty() && full.iter().all(|name| is_value(name));
         let pitch = slots.pitch;
         let fitting = [9.5, 8.5].into_iter().find_map(|size| level(&full, size, pitch - 5.0));
+        // How far left slanted names may reach, so that those of the first slots keep their middle.
+        let left = leftmost + slots.first - slots.pitch / 2.0 + narrowed / 2.0;
+        let slanted = slanted_size(narrowed.min(pitch));
+        let longest = |size| full.iter().map(|name| width(&one(name), size)).fold(0.0, f64::max);
+        let slants_whole = |size: f64| {
+            longest(size) <= deepest / SLANT.sin() - size
+                && full.iter().enumerate().all(|(index, name)| {
+                    let reach = width(&one(name), size) * SLANT.cos() + size;
+                    reach <= left + index as f64 * narrowed.min(pitch)
+                })
+        };
+        let stands_whole = |size: &f64| pitch >= size * 1.15 && longest(*size) <= deepest;
+        let upright = UPRIGHT.into_iter().find(stands_whole);
         let (written, size, turn, every) = if let Some((written, size)) = fitting {
             (written, size, Turn::Level, 1)
-        } else if let Some(size) = slanted_size(narrowed.min(pitch)) {
+        } else if let Some(size) =
+            slanted.filter(|&size| slants_whole(size) || (upright.is_none() && !are_values))
+        {
             (one_line(&full, size, deepest / SLANT.sin() - size), size, Turn::Slanted, 1)
+        } else if let Some(size) = upright.filter(|_| !are_values) {
+            (one_line(&full, size, deepest), size, Turn::Upright, 1)
         } else if are_values {
             let widest = full.iter().map(|name| width(name, 8.5)).fold(0.0, f64::max);
             (full.clone(), 8.5, Turn::Level, every(widest + 8.0, pitch))
         } else {
-            let sizes = [9.5, 8.5, 7.5, SMALLEST];
-            let size = sizes.into_iter().find(|size| pitch >= size * 1.15).unwrap_or(SMALLEST);
+            let size = UPRIGHT.into_iter().find(|size| pitch >= size * 1.15).unwrap_or(SMALLEST);
             let every = every(size * 1.15, pitch);
             (one_line(&full, size, deepest), size, Turn::Upright, every)
         };
@@ -199,6 +220,11 @@ fn slanted_size(pitch: f64) -> Option<f64> {
     [9.5, 8.5].into_iter().find(|size| pitch * SLANT.sin() >= size * 1.2)
 }
 
+/// A name in one line.
+fn one(name: &str) -> String {
+    cut(name, 1.0, f64::INFINITY)
+}
+
 fn one_line(names: &[String], size: f64, room: f64) -> Vec<String> {
     names.iter().map(|name| cut(name, size, room)).collect()
 }
@@ -241,6 +267,9 @@ const SLANT: f64 = 35.0 * std::f64::consts::PI / 180.0;
 
 const SMALLEST: f64 = 6.5;
 
+/// The sizes of names that stand upright.
+const UPRIGHT: [f64; 4] = [9.5, 8.5, 7.5, SMALLEST];
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -275,7 +304,7 @@ mod tests {
         let names = |text: &str, n: usize| words(&vec![text.to_owned(); n]);
         let turn = |text: &str, n: usize| {
             let slots = Slots { first: 200.0 / n as f64, pitch: 400.0 / n as f64 };
-            let names = Names::of(&names(text, n), slots, slots.pitch, 90.0);
+            let names = Names::of(&names(text, n), slots, slots.pitch, (90.0, 90.0));
             (names.turn, names.every)
         };
         assert_eq!(turn("c=16", 8), (Turn::Level, 1));
@@ -287,10 +316,23 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_turned_upright_before_it_loses_its_middle() {
+        let names = words(&vec!["1024x1024_mc16".to_owned(); 12]);
+        let slots = Slots { first: 14.0, pitch: 28.0 };
+        // Slanted, that of the first would reach beyond the paper.
+        let narrow = Names::of(&names, slots, slots.pitch, (20.0, 90.0));
+        assert_eq!((narrow.turn, narrow.every), (Turn::Upright, 1));
+        assert!(narrow.written.iter().all(|name| name == "1024x1024_mc16"), "{narrow:?}");
+        let roomy = Names::of(&names, slots, slots.pitch, (90.0, 90.0));
+        assert_eq!(roomy.turn, Turn::Slanted);
+    }
+
+    #[test]
     fn names_left_out_are_told_unless_they_are_values() {
         let slots = Slots { first: 1.0, pitch: 2.0 };
-        let of =
-            |text: &str| Names::of(&words(&vec![text.to_owned(); 200]), slots, slots.pitch, 90.0);
+        let of = |text: &str| {
+            Names::of(&words(&vec![text.to_owned(); 200]), slots, slots.pitch, (90.0, 90.0))
+        };
         assert_eq!(of("512×128").note(Language::English).unwrap(), "1 in 4 named");
         assert_eq!(of("512×128").note(Language::Chinese).unwrap(), "每 4 项标注一项");
         assert_eq!(of("0.25").note(Language::English), None);
@@ -304,7 +346,7 @@ mod tests {
             deepest in 20.0_f64..150.0,
         ) {
             let slots = Slots { first: wide / names.len() as f64 / 2.0, pitch: wide / names.len() as f64 };
-            let names = Names::of(&words(&names), slots, slots.pitch, deepest);
+            let names = Names::of(&words(&names), slots, slots.pitch, (50.0, deepest));
             let edges = (0.0, 50.0 + wide + 14.0);
             let texts = names.texts(slots, (50.0, 0.0), edges);
             let corners: Vec<_> = texts.iter().map(Text::corners).collect();

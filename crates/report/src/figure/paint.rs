@@ -13,8 +13,9 @@ mod table;
 use svg::node::element::path::Data;
 use svg::node::element::{Group, Path};
 
+use super::axis::Scale;
 use super::fit;
-use super::ink::{round, rule};
+use super::ink::{outline, round, rule};
 use super::layout::{TITLES, heading};
 use super::letters::width;
 use super::marks::Marks;
@@ -145,7 +146,35 @@ fn axes(view: &View<'_>) -> Group {
         .set("fill", "none")
         .set("stroke", INK)
         .set("stroke-width", "0.9");
-    group.add(path)
+    let group = group.add(path);
+    breaks(view).into_iter().fold(group, Group::add)
+}
+
+/// The signs of axes that do not begin at 0 although their values are all above it: two strokes across the axis, with paper between.
+fn breaks(view: &View<'_>) -> Vec<Group> {
+    if !matches!(view.panel.marks, Marks::Series(_)) {
+        return Vec::new();
+    }
+    let Frame { left, right, top, bottom } = view.frame;
+    let begins_late = |scale: Scale, low: f64| scale == Scale::Linear && low > 0.0;
+    let mut signs = Vec::new();
+    let mut add = |ends: [((f64, f64), (f64, f64)); 2], paper: [(f64, f64); 4]| {
+        let paper = Path::new().set("d", outline(&paper)).set("fill", "#ffffff");
+        let strokes = ends.map(|(from, to)| rule(from, to, INK, 0.9));
+        signs.push(strokes.into_iter().fold(Group::new().add(paper), Group::add));
+    };
+    let (out, apart) = (3.5, 3.0);
+    if begins_late(view.panel.y.scale, view.up.low) && bottom - top > MOST_BROKEN {
+        let at = |y: f64| ((left - out, y + 1.5), (left + out, y - 1.5));
+        let (lower, upper) = (at(bottom - 6.0), at(bottom - 6.0 - apart));
+        add([lower, upper], [lower.0, lower.1, upper.1, upper.0]);
+    }
+    if begins_late(view.panel.x.scale, view.across.low) && right - left > MOST_BROKEN {
+        let at = |x: f64| ((x - 1.5, bottom + out), (x + 1.5, bottom - out));
+        let (first, second) = (at(left + 6.0), at(left + 6.0 + apart));
+        add([first, second], [first.0, first.1, second.1, second.0]);
+    }
+    signs
 }
 
 fn marks(view: &View<'_>) -> Group {
@@ -160,7 +189,10 @@ fn marks(view: &View<'_>) -> Group {
     }
 }
 
-const LABELS: [f64; 3] = [Text::LABEL, 9.0, 7.5];
+/// An axis that is no longer than this has no room for the sign of a break.
+const MOST_BROKEN: f64 = 40.0;
+
+const LABELS: [f64; 4] = [Text::LABEL, 9.0, 7.5, 6.5];
 
 const GRID: &str = "#dedede";
 

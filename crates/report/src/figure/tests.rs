@@ -65,6 +65,30 @@ fn a_legend_widens_the_figure_and_names_each_series_once() {
 }
 
 #[test]
+fn an_axis_that_begins_above_0_has_the_sign_of_a_break_and_others_have_none() {
+    let strokes = |points: &[(f64, f64)]| {
+        one_panel(vec![curve("a", 0, points)]).svg().matches("<line").count()
+    };
+    let ticks = |points: &[(f64, f64)]| {
+        let figure = one_panel(vec![curve("a", 0, points)]);
+        let layout = layout::Layout::of(&figure, Language::English);
+        layout.views[0].x_ticks.len() + layout.views[0].y_ticks.len()
+    };
+    let whole = [(0.0, 0.0), (5.0, 100.0)];
+    let late = [(0.0, 90.0), (5.0, 100.0)];
+    assert_eq!(strokes(&whole), ticks(&whole));
+    assert_eq!(strokes(&late), ticks(&late) + 2);
+    let bars = super::Marks::Bars(Bars {
+        groups: vec!["a".into()],
+        layers: vec![Layer { name: "".into(), look: Look::kind(0), heights: vec![90.0] }],
+    });
+    let mut figure = one_panel(vec![]);
+    figure.panels[0].marks = bars;
+    let layout = layout::Layout::of(&figure, Language::English);
+    assert_eq!(layout.views[0].up.low, 0.0, "bars begin at 0");
+}
+
+#[test]
 fn a_title_stands_over_the_panels_and_makes_the_figure_higher() {
     let plain = one_panel(vec![]).svg();
     let titled = Figure { title: "tp=2".into(), ..one_panel(vec![]) }.svg();

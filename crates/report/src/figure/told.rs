@@ -18,7 +18,7 @@ impl Figure {
 
 impl Panel {
     fn only(&self, language: Language) -> Self {
-        let axis = |axis: &Axis| Axis { label: axis.label.only(language), scale: axis.scale };
+        let axis = |axis: &Axis| Axis { label: axis.label.only(language), ..*axis };
         let rule = |rule: &Rule| Rule { label: rule.label.only(language), ..*rule };
         Self {
             title: self.title.only(language),

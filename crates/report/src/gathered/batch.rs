@@ -1,7 +1,9 @@
 //! What is missing from a batch's folder: combinations that failed, and those that were not run.
 //!
-//! Its plan is read for how many there were to be and no more, and leniently: one that cannot be read tells nothing.
+//! Which there were to be stands in its status, and in those that have none, its plan tells how many. Both are read leniently: what
+//! cannot be read tells nothing.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -17,9 +19,13 @@ use super::kept;
 pub(super) struct Missing {
     /// Those that failed: where it is written down, and why in a line.
     pub(super) failed: Vec<(PathBuf, String)>,
+    /// How many there were to be, where that is told.
+    pub(super) planned: Option<usize>,
     /// How many have neither a result nor an explanation, and of how many.
     pub(super) unrun: Option<(usize, usize)>,
-    /// When a log of a combination without a result was last written.
+    /// The names of those, where they are told.
+    pub(super) names: Vec<String>,
+    /// When a log of a combination without a result was last written. `None` where the batch is known to have ended.
     pub(super) written: Option<SystemTime>,
 }
 
@@ -28,12 +34,32 @@ pub(super) fn of(folder: &Path, results: &[PathBuf]) -> Option<Missing> {
     let plan = fs::read_to_string(folder.join(BATCH)).ok()?;
     let mut failed = failed(folder);
     failed.retain(|(path, _)| !results.contains(&result_of(path)));
-    let planned = serde_saphyr::from_str(&plan).ok().and_then(|plan: Plan| plan.combinations());
-    let there = results.len() + failed.len();
-    let unrun =
-        planned.filter(|planned| *planned > there).map(|planned| (planned - there, planned));
-    let written = unrun.and_then(|_| written(folder, results));
-    Some(Missing { failed, unrun, written })
+    let status = status(folder).unwrap_or_default();
+    let counted = || serde_saphyr::from_str(&plan).ok().and_then(|plan: Plan| plan.combinations());
+    let (planned, names, unrun) = match status.combinations.as_slice() {
+        [] => {
+            let planned = counted();
+            let there = results.len() + failed.len();
+            (planned, Vec::new(), planned.map_or(0, |planned| planned.saturating_sub(there)))
+        }
+        all => {
+            let there: HashSet<PathBuf> =
+                failed.iter().map(|(path, _)| result_of(path)).chain(results.to_vec()).collect();
+            let is_there = |name: &str| there.contains(&folder.join(format!("{name}.json")));
+            let names: Vec<String> = all.iter().filter(|name| !is_there(name)).cloned().collect();
+            let unrun = names.len();
+            (Some(all.len()), names, unrun)
+        }
+    };
+    let unrun = planned.filter(|_| unrun > 0).map(|planned| (unrun, planned));
+    let goes_on = unrun.is_some() && !ENDED.contains(&status.state.as_str());
+    let written = goes_on.then(|| written(folder, results)).flatten();
+    Some(Missing { failed, planned, unrun, names, written })
+}
+
+/// What a batch says of itself.
+fn status(folder: &Path) -> Option<Status> {
+    serde_saphyr::from_str(&fs::read_to_string(folder.join(STATUS)).ok()?).ok()
 }
 
 fn failed(folder: &Path) -> Vec<(PathBuf, String)> {
@@ -69,6 +95,14 @@ fn written(folder: &Path, results: &[PathBuf]) -> Option<SystemTime> {
     times.max()
 }
 
+/// What a batch says of itself: how far it came, and what there was to be.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Status {
+    state: String,
+    combinations: Vec<String>,
+}
+
 /// The lists of a batch whose product it is.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -90,6 +124,12 @@ impl Plan {
 
 /// What a batch leaves beside its results: its plan.
 pub(super) const BATCH: &str = "batch.yaml";
+
+/// What a batch says of itself.
+const STATUS: &str = "status.yaml";
+
+/// States in which nothing more is to come by itself.
+const ENDED: [&str; 2] = ["ended", "interrupted"];
 
 /// What the name of an explanation ends in.
 const ERROR: &str = ".error.txt";

@@ -223,6 +223,7 @@ const NAMES: &[(&str, &str)] = &[
     ("data_type", "数据类型"),
     ("batch", "批处理大小"),
     ("hardware", "硬件"),
+    ("gpu", "显卡型号"),
     ("gpus", "GPU数量"),
     ("price", "价格"),
     ("price_per_hour", "每小时价格"),

@@ -39,6 +39,10 @@ pub struct Entry {
     pub ours: bool,
     /// What in it could not be read, or failed: the file's name and why.
     pub unreadable: Vec<(String, String)>,
+    /// Of a batch how many combinations there were to be, where that is told.
+    pub planned: Option<usize>,
+    /// Of a batch the combinations that were not run, where they are told by name.
+    pub not_run: Vec<String>,
 }
 
 /// What an entry is.
@@ -114,6 +118,11 @@ impl Entry {
         sum(self.points.iter().map(|point| point.succeeded))
     }
 
+    /// How many combinations of a batch have no result: they failed, or were not run.
+    pub fn missing(&self) -> usize {
+        self.planned.map_or(0, |planned| planned.saturating_sub(self.points.len()))
+    }
+
     /// The point with the highest output throughput: of those that the client did not limit, if there is one.
     pub fn best(&self) -> Option<&Told> {
         let by = |limited: bool| {
@@ -182,6 +191,8 @@ fn entry_of(place: &Place) -> Entry {
         findings: Vec::new(),
         ours: false,
         unreadable: Vec::new(),
+        planned: None,
+        not_run: Vec::new(),
     };
     match &place.holds {
         Holds::Run => of_run(blank),
@@ -207,7 +218,11 @@ fn of_run(blank: Entry) -> Entry {
             kind: kind(&header.dialect),
             began: moment::of(&header.began).or(blank.began),
             model: header.model,
-            state: State::Open(written(&blank.folder)),
+            // A run that ended without a summary still says so in its log.
+            state: State::Open(match kept::has_ended(&blank.folder) {
+                true => None,
+                false => written(&blank.folder),
+            }),
             ours: true,
             ..blank
         },
@@ -264,6 +279,8 @@ fn with_missing(mut entry: Entry, missing: Missing) -> Entry {
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     entry.ours = true;
     entry.unreadable.extend(missing.failed.iter().map(|(path, why)| (name(path), why.clone())));
+    entry.planned = missing.planned;
+    entry.not_run = missing.names;
     if missing.unrun.is_some() {
         entry.state = State::Open(missing.written);
     } else if !missing.failed.is_empty() {

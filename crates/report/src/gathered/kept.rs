@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Read, Seek as _, SeekFrom};
 use std::path::Path;
 
 use serde::Deserialize;
@@ -17,7 +17,7 @@ use tokometer_metrics::catalog::{
 };
 use tokometer_metrics::quantile::Percentile;
 use tokometer_metrics::summary::{PointSummary, summarize};
-use tokometer_record::{Header, LogError, Point, Points};
+use tokometer_record::{Header, Line, LogError, Point, Points};
 
 use super::moment;
 use crate::{cases, json};
@@ -131,6 +131,19 @@ pub(super) fn header(folder: &Path) -> Result<Header, String> {
     tokometer_record::header(&folder.join(LOG)).map_err(|error| error.to_string())
 }
 
+/// Whether the last line of a run's log says that the run has ended. Reads no more than the log's last bytes.
+pub(super) fn has_ended(folder: &Path) -> bool {
+    let Ok(mut file) = File::open(folder.join(LOG)) else { return false };
+    let Ok(length) = file.seek(SeekFrom::End(0)) else { return false };
+    let mut tail = Vec::new();
+    let read = file
+        .seek(SeekFrom::Start(length.saturating_sub(TAIL)))
+        .and_then(|_| file.read_to_end(&mut tail));
+    let mut lines = tail.trim_ascii_end().rsplit(|byte| *byte == b'\n');
+    let last = lines.next().unwrap_or_default();
+    read.is_ok() && matches!(serde_json::from_slice(last), Ok(Line::End(_)))
+}
+
 impl Kept {
     /// The result of a point under vLLM's keys, in vLLM's order. Lengths are those that were asked for where the run's header tells
     /// them, else the means that were measured.
@@ -236,6 +249,9 @@ const SPREADS: [(&str, &Metric); 5] = [
     ("e2el", &E2E),
     ("client_queue_time", &CLIENT_QUEUE_TIME),
 ];
+
+/// More bytes than the line that ends a log has.
+const TAIL: u64 = 512;
 
 /// The name of a run's own summary.
 pub(super) const SUMMARY: &str = "summary.json";

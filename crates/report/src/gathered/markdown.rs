@@ -3,14 +3,17 @@
 //! Texts that somebody else chose, such as a model's name or a server's words, are written so that they make neither a table's cell, nor
 //! a mention, nor markup.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
 use tokometer_metrics::diagnosis::Finding;
 use tokometer_metrics::summary::PointSummary;
+use tokometer_metrics::verdict::Verdict;
 
 use crate::cases::{self, Case};
 use crate::number::{count, fixed, plural, share};
-use crate::study::Study;
+use crate::study::{Studied, Study};
 use crate::{Style, trust};
 
 /// The study in Markdown, as GitHub reads it.
@@ -78,58 +81,88 @@ fn headline(cases: &[Case]) -> String {
 /// A finding, with what it was found of.
 struct Found<'s> {
     finding: &'s Finding,
-    /// Which of the runs it is of.
-    run: usize,
-    /// The load, where it is that of one run among several.
-    load: Option<String>,
-    /// In which runs besides the same rule found something.
-    besides: Vec<usize>,
+    /// The run, where there are several, and the points, where it is not of all.
+    place: String,
+    /// Where else the same rule found something.
+    besides: Vec<String>,
 }
 
 impl Found<'_> {
     fn told(&self) -> String {
         let Finding { severity, what, next, .. } = self.finding;
-        let load = self.load.as_ref().map_or(String::new(), |load| format!("{load}: "));
-        let besides = match self.besides.len() {
-            0 => String::new(),
-            runs => format!(" (and in {})", plural(runs as u64, "more run", "more runs")),
+        let place = match self.place.is_empty() {
+            true => String::new(),
+            false => format!("{}: ", self.place),
         };
-        format!("**{}**: {load}{}{besides} *Next:* {}", severity.key(), plain(what), plain(next))
+        let besides = match self.besides.is_empty() {
+            true => String::new(),
+            false => format!(" (also in {})", some_of(&self.besides, "; ")),
+        };
+        format!("**{}**: {place}{}{besides} *Next:* {}", severity.key(), plain(what), plain(next))
     }
 }
 
-/// Those of all runs, the worst first. Of several runs each rule speaks once, for the run in which it is worst.
+/// Those of all runs, the worst first. Each rule speaks once, for where it is worst, and names where else it found something.
 fn findings(study: &Study) -> Vec<Found<'_>> {
-    let several = study.runs.len() > 1;
+    let names = names(study);
     let mut all: Vec<Found<'_>> = Vec::new();
-    for (index, run) in study.runs.iter().enumerate() {
-        let load = match run.points.as_slice() {
-            [only] if several => Some(load_of(&Case::of_point(&run.header, &only.summary))),
-            _ => None,
-        };
-        let found =
-            |finding| Found { finding, run: index, load: load.clone(), besides: Vec::new() };
-        all.extend(run.findings.iter().map(found));
+    for (run, name) in study.runs.iter().zip(&names) {
+        all.extend(run.findings.iter().map(|finding| {
+            let points = points_of(run, finding);
+            let place: Vec<&str> =
+                [name.as_str(), &points].into_iter().filter(|part| !part.is_empty()).collect();
+            Found { finding, place: place.join(" at "), besides: Vec::new() }
+        }));
     }
     all.sort_by_key(|found| (found.finding.severity, found.finding.sureness));
     let mut told: Vec<Found<'_>> = Vec::new();
     for found in all {
-        let same = |known: &&mut Found<'_>| {
-            known.finding.rule == found.finding.rule && known.run != found.run
-        };
-        match told.iter_mut().find(same) {
-            Some(known) if known.besides.contains(&found.run) => {}
-            Some(known) => known.besides.push(found.run),
+        match told.iter_mut().find(|known| known.finding.rule == found.finding.rule) {
+            Some(known) if known.place == found.place || known.besides.contains(&found.place) => {}
+            Some(known) => known.besides.push(found.place),
             None => told.push(found),
         }
     }
     told
 }
 
-/// A load with its lengths: `16 in flight, 512 × 64 tokens`.
-fn load_of(case: &Case) -> String {
-    let lengths = lengths(case).map(|lengths| format!(", {lengths} tokens"));
-    format!("{}{}", load(case), lengths.unwrap_or_default())
+/// What each run is called beside the others, as code: its folder's name, with as much of the path as tells it from theirs. Nothing
+/// where there is only one.
+fn names(study: &Study) -> Vec<String> {
+    if study.runs.len() < 2 {
+        return vec![String::new(); study.runs.len()];
+    }
+    let end = |folder: &Path, parts: usize| {
+        let all: Vec<_> = folder.components().collect();
+        all[all.len().saturating_sub(parts)..].iter().collect::<PathBuf>()
+    };
+    let ends = |parts: usize| -> Vec<PathBuf> {
+        study.runs.iter().map(|run| end(&run.folder, parts)).collect()
+    };
+    let longest = study.runs.iter().map(|run| run.folder.components().count()).max().unwrap_or(1);
+    let differ = |names: &Vec<PathBuf>| names.iter().collect::<HashSet<_>>().len() == names.len();
+    let names = (1..=longest).map(ends).find(differ).unwrap_or_else(|| ends(longest));
+    names.iter().map(|name| code(&name.display().to_string())).collect()
+}
+
+/// The points that a finding is of, by their loads. Nothing where they are all that the run has.
+fn points_of(run: &Studied, finding: &Finding) -> String {
+    let of = |index: &usize| run.points.iter().find(|point| point.summary.point.index == *index);
+    let points: Vec<_> = finding.points.iter().filter_map(of).collect();
+    if points.len() == run.points.len() {
+        return String::new();
+    }
+    let loads = points.iter().map(|point| load(&Case::of_point(&run.header, &point.summary)));
+    some_of(&loads.collect::<Vec<_>>(), ", ")
+}
+
+/// A few of them by name, and how many more there are.
+fn some_of(names: &[String], between: &str) -> String {
+    let more = match names.len().saturating_sub(MOST_NAMES) {
+        0 => String::new(),
+        more => format!(" and {} more", count(more as u64)),
+    };
+    format!("{}{more}", names[..names.len().min(MOST_NAMES)].join(between))
 }
 
 /// The points by number. A column that no point fills is left out.
@@ -238,19 +271,43 @@ fn load(case: &Case) -> String {
     }
 }
 
-/// The verdict on the client over all points, as the console tells it.
+/// The verdict on the client over all points, as the console tells it; of several runs also which were not valid, a line each.
 fn verdict(study: &Study) -> String {
-    let points: Vec<&PointSummary> =
+    let all: Vec<&PointSummary> =
         study.runs.iter().flat_map(|run| &run.points).map(|point| &point.summary).collect();
-    if points.is_empty() {
+    if all.is_empty() {
         return String::new();
     }
-    let told = trust::of_points(&points, Style::Plain);
-    // The reasons stand among the findings.
+    let mut text = format!("**Verdict:** {}", of_points(&all));
+    let invalid = |run: &&Studied| {
+        run.points.iter().any(|point| !matches!(point.summary.verdict, Verdict::Valid))
+    };
+    let runs =
+        study.runs.iter().zip(names(study)).filter(|(run, name)| !name.is_empty() && invalid(run));
+    let lines: Vec<String> = runs
+        .map(|(run, name)| {
+            let points: Vec<&PointSummary> =
+                run.points.iter().map(|point| &point.summary).collect();
+            format!("\n- {name}: {}", of_points(&points))
+        })
+        .collect();
+    if !lines.is_empty() {
+        text.push('\n');
+        text.extend(lines.iter().take(MOST_VERDICTS).cloned());
+    }
+    let more = lines.len().saturating_sub(MOST_VERDICTS);
+    if more > 0 {
+        let _ = write!(text, "\n- and {} more", count(more as u64));
+    }
+    text
+}
+
+/// The verdict on these points without its reasons, which stand among the findings.
+fn of_points(points: &[&PointSummary]) -> String {
+    let told = trust::of_points(points, Style::Plain);
     let told = told.split('•').next().unwrap_or_default();
     let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
-    let words = told.strip_prefix("Verdict:").unwrap_or(&told).trim();
-    format!("**Verdict:** {}", plain(words))
+    plain(told.strip_prefix("Verdict:").unwrap_or(&told).trim())
 }
 
 /// Where the figures are from.
@@ -338,23 +395,27 @@ fn cell(text: &str) -> String {
 /// As many findings as are read in a chat.
 const MOST_FINDINGS: usize = 5;
 
+/// As many runs or points as are named where a finding is of more.
+const MOST_NAMES: usize = 3;
+
+/// As many runs as have a verdict of their own.
+const MOST_VERDICTS: usize = 10;
+
 /// As many runs as are named below a table.
 const MOST_RUNS: usize = 3;
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use tokometer_metrics::diagnosis::{Evidence, Severity, Sureness};
     use tokometer_record::Header;
 
     use super::*;
     use crate::charts::testing::log;
-    use crate::study::{Studied, StudiedPoint};
+    use crate::study::StudiedPoint;
 
-    fn finding(severity: Severity, what: &str) -> Finding {
+    fn finding(rule: &'static str, severity: Severity, what: &str) -> Finding {
         Finding {
-            rule: "r",
+            rule,
             severity,
             sureness: Sureness::Certain,
             what: what.to_owned(),
@@ -376,8 +437,8 @@ mod tests {
             points: vec![StudiedPoint::of(&header, &log(20))],
             header,
             findings: vec![
-                finding(Severity::Notable, "@everyone <b>see</b> #12 | a_b."),
-                finding(Severity::Failing, "5 of 20 requests failed."),
+                finding("r", Severity::Notable, "@everyone <b>see</b> #12 | a_b."),
+                finding("failures", Severity::Failing, "5 of 20 requests failed."),
             ],
             complete: true,
             damaged: Vec::new(),
@@ -393,8 +454,8 @@ mod tests {
     #[test]
     fn the_worst_findings_come_first_and_five_are_enough() {
         let mut study = study();
-        for number in 0..6 {
-            study.runs[0].findings.push(finding(Severity::Limiting, &format!("finding {number}.")));
+        for rule in ["a", "b", "c", "d", "e", "f"] {
+            study.runs[0].findings.push(finding(rule, Severity::Limiting, "it."));
         }
         let text = markdown(&study);
         let told: Vec<&str> = text.lines().filter(|line| line.starts_with("- ")).collect();
@@ -403,21 +464,51 @@ mod tests {
         assert_eq!(told[5], "- and 3 more");
     }
 
+    fn told(study: &Study) -> Vec<String> {
+        findings(study).iter().map(Found::told).collect()
+    }
+
     #[test]
-    fn of_several_runs_a_rule_speaks_once_for_the_worst_of_them() {
+    fn of_several_runs_a_rule_speaks_once_and_names_the_others() {
         let mut study = study();
-        let mut other = study.runs[0].clone();
-        other.findings = vec![Finding { rule: "r", ..finding(Severity::Limiting, "less.") }];
-        study.runs.push(other);
-        let text = markdown(&study);
-        let told: Vec<&str> = text.lines().filter(|line| line.starts_with("- ")).collect();
+        study.runs[0].findings.truncate(1);
+        for moment in 1..6 {
+            let mut other = study.runs[0].clone();
+            other.folder = PathBuf::from(format!("outputs/2026010{moment}_000000/m"));
+            other.findings = vec![finding("r", Severity::Limiting, "less.")];
+            study.runs.push(other);
+        }
         assert_eq!(
-            told,
+            told(&study),
             [
-                "- **failing**: 4 in flight, 10 × 5 tokens: 5 of 20 requests failed. (and in 1 more run) *Next:* Do this.",
-                "- **notable**: 4 in flight, 10 × 5 tokens: &#64;everyone &lt;b&gt;see&lt;/b&gt; &#35;12 \\| a\\_b. *Next:* Do this.",
+                "**limiting**: `20260101_000000/m`: less. (also in `20260102_000000/m`; `20260103_000000/m`; `20260104_000000/m` and 2 more) \
+                 *Next:* Do this."
             ]
         );
+        let runs = verdict(&study);
+        assert!(runs.lines().count() <= 1 + 1 + study.runs.len(), "{runs}");
+    }
+
+    #[test]
+    fn of_one_run_with_several_points_a_rule_speaks_once_and_names_them() {
+        let mut study = study();
+        let run = &mut study.runs[0];
+        for index in 1..3 {
+            let mut log = log(20);
+            (log.point.index, log.point.concurrency) = (index, Some(4 << index));
+            run.points.push(StudiedPoint::of(&run.header, &log));
+        }
+        let at = |points: &[usize]| Finding {
+            points: points.to_vec(),
+            ..finding("r", Severity::Limiting, "slow.")
+        };
+        run.findings = vec![at(&[1]), at(&[2])];
+        assert_eq!(
+            told(&study),
+            ["**limiting**: 8 in flight: slow. (also in 16 in flight) *Next:* Do this."]
+        );
+        study.runs[0].findings = vec![at(&[0, 1, 2])];
+        assert_eq!(told(&study), ["**limiting**: slow. *Next:* Do this."]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `performance_report.txt`: how many configurations there were, the best of them, and the figures of each, as plain text.
 //!
-//! In the layout that users of the tool with this form know. A configuration whose client was the limit is never called the best; where
-//! its figure is better than the best, that is said. Deliberately asks no clock: when it was made is an argument.
+//! In the layout that users of the tool with this form know. A configuration whose client was the limit, or of which more than 1 % of the
+//! requests failed, is never called the best without saying so; where its figure is better than the best, that is said too. Deliberately asks no clock: when it was made is an argument.
 
 use std::fmt::Write as _;
 
@@ -31,7 +31,10 @@ pub fn text(cases: &[Case], made: &str) -> String {
         }
         let _ = writeln!(text, "  Requests: {}", requests(case));
         if case.client_limited {
-            let _ = writeln!(text, "  {}", LIMITED);
+            let _ = writeln!(text, "  {LIMITED}");
+        }
+        if case.is_failing() {
+            let _ = writeln!(text, "  {FAILING}");
         }
     }
     text
@@ -96,33 +99,74 @@ fn requests(case: &Case) -> String {
 struct Best {
     name: &'static str,
     key: &'static str,
+    digits: usize,
     unit: &'static str,
     higher: bool,
 }
 
 impl Best {
-    /// The best configuration with its figure, and the better one that does not count.
+    /// The best configuration with its figure, and the better ones that do not count. Where too many failed in all, the best of those,
+    /// and that they did.
     fn of(&self, cases: &[&Case], label: &dyn Fn(&Case) -> String) -> String {
-        let best = |limited: bool| {
-            let told = cases.iter().filter(move |case| case.client_limited == limited);
+        let best = |among: &dyn Fn(&Case) -> bool| {
+            let told = cases.iter().filter(|case| among(case));
             let told = told.filter_map(|case| Some((*case, case.figure(self.key)?)));
             // Of equals the first, which is the lightest load.
             told.reduce(|best, other| if self.beats(other.1, best.1) { other } else { best })
         };
-        let shown = |(case, value): (&Case, f64)| {
-            format!("{} ({} {})", label(case), fixed(value, 1), self.unit)
+        let failed = |case: &Case| {
+            let share = (100.0 * case.failed_share().unwrap_or(0.0)).clamp(0.1, 100.0);
+            format!("{} % of its requests failed", fixed(share, 1))
         };
-        match (best(false), best(true)) {
-            (None, None) => NOT_MEASURED.to_owned(),
-            (None, Some(_)) => {
-                "not told: the client was the limit in every configuration".to_owned()
+        let shown = |(case, value): (&Case, f64)| {
+            format!("{} ({} {})", label(case), fixed(value, self.digits), self.unit)
+        };
+        let limited = best(&|case| case.client_limited);
+        let failing = best(&|case| !case.client_limited && case.is_failing());
+        let sound = best(&|case| !case.client_limited && !case.is_failing());
+        let (mut text, top) = match (sound, failing, limited) {
+            (Some(best), ..) => {
+                (format!("{}{}", shown(best), self.equals(best, cases, label)), best.1)
             }
-            (Some(best), Some(limited)) if self.beats(limited.1, best.1) => format!(
-                "{}; {} is not counted, for the client was its limit",
-                shown(best),
-                shown(limited)
-            ),
-            (Some(best), _) => shown(best),
+            (None, Some(best), _) => {
+                (format!("{}, though {}", shown(best), failed(best.0)), best.1)
+            }
+            (None, None, Some(_)) => {
+                return "not told: the client was the limit in every configuration".to_owned();
+            }
+            (None, None, None) => return NOT_MEASURED.to_owned(),
+        };
+        let beats = |other: &(&Case, f64)| self.beats(other.1, top);
+        if let Some(better) = failing.filter(beats) {
+            let _ = write!(text, "; {} is not counted, for {}", shown(better), failed(better.0));
+        }
+        if let Some(better) = limited.filter(beats) {
+            let _ =
+                write!(text, "; {} is not counted, for the client was its limit", shown(better));
+        }
+        text
+    }
+
+    /// The others that are as good as the best by the digits that are shown.
+    fn equals(
+        &self,
+        (best, value): (&Case, f64),
+        cases: &[&Case],
+        label: &dyn Fn(&Case) -> String,
+    ) -> String {
+        let told = |value: f64| fixed(value, self.digits);
+        let is_equal = |case: &&&Case| {
+            !std::ptr::eq(**case, best)
+                && !case.client_limited
+                && !case.is_failing()
+                && case.figure(self.key).is_some_and(|other| told(other) == told(value))
+        };
+        let equals: Vec<String> = cases.iter().filter(is_equal).map(|case| label(case)).collect();
+        let named = equals.iter().take(MOST_EQUALS).cloned().collect::<Vec<_>>().join(", ");
+        match equals.len().saturating_sub(MOST_EQUALS) {
+            _ if equals.is_empty() => String::new(),
+            0 => format!("; no worse by these digits: {named}"),
+            more => format!("; no worse by these digits: {named} and {more} more"),
         }
     }
 
@@ -131,15 +175,23 @@ impl Best {
     }
 }
 
-const BEST: [Best; 3] = [
+const BEST: [Best; 4] = [
     Best {
         name: "Highest Throughput",
         key: "total_token_throughput",
-        unit: "tokens/s",
+        digits: 1,
+        unit: "total tokens/s, prompts included",
         higher: true,
     },
-    Best { name: "Lowest TTFT", key: "mean_ttft_ms", unit: "ms", higher: false },
-    Best { name: "Lowest TPOT", key: "mean_tpot_ms", unit: "ms", higher: false },
+    Best {
+        name: "Highest Generation Throughput",
+        key: "output_throughput",
+        digits: 1,
+        unit: "generated tokens/s",
+        higher: true,
+    },
+    Best { name: "Lowest TTFT", key: "mean_ttft_ms", digits: 1, unit: "ms", higher: false },
+    Best { name: "Lowest TPOT", key: "mean_tpot_ms", digits: 2, unit: "ms", higher: false },
 ];
 
 /// What is told of each configuration: its name, key, decimals and unit.
@@ -149,16 +201,22 @@ const FIGURES: &[(&str, &str, usize, &str)] = &[
     ("Request Throughput", "request_throughput", 3, " req/s"),
     ("TTFT", "mean_ttft_ms", 1, " ms"),
     ("P99 TTFT", "p99_ttft_ms", 1, " ms"),
-    ("TPOT", "mean_tpot_ms", 1, " ms"),
-    ("P99 TPOT", "p99_tpot_ms", 1, " ms"),
-    ("ITL", "mean_itl_ms", 1, " ms"),
-    ("P99 ITL", "p99_itl_ms", 1, " ms"),
+    ("TPOT", "mean_tpot_ms", 2, " ms"),
+    ("P99 TPOT", "p99_tpot_ms", 2, " ms"),
+    ("ITL", "mean_itl_ms", 2, " ms"),
+    ("P99 ITL", "p99_itl_ms", 2, " ms"),
     ("E2E Latency", "mean_e2el_ms", 1, " ms"),
     ("Input Tokens", "total_input_tokens", 0, ""),
     ("Output Tokens", "total_output_tokens", 0, ""),
 ];
 
+/// So many that are as good as the best are named.
+const MOST_EQUALS: usize = 5;
+
 const LIMITED: &str = "Client-limited: these figures are partly the client's own, not the server's";
+
+const FAILING: &str =
+    "More than 1 % of its requests failed: latencies are of those that succeeded, and flatter";
 
 const NOT_MEASURED: &str = "not measured";
 

@@ -81,7 +81,7 @@ fn the_table_of_a_folder() {
     let json = table.to_json();
     assert_eq!(json[0]["std_tpot_ms"], Value::Null, "what does not apply is no 0");
     assert_eq!(json[0]["input_len"], 512);
-    assert_eq!(Table::from_csv(&table.to_csv()).unwrap(), table);
+    assert_eq!(Table::from_csv(&table.to_csv()).unwrap().table, table);
 }
 
 #[test]
@@ -148,7 +148,43 @@ fn a_combination_of_a_batch_that_failed_or_was_not_run_is_named() {
     let entry = entry(&folder).unwrap().unwrap();
     assert_eq!((entry.kind, entry.points.len(), entry.ours), (Kind::Batch, 4, true));
     assert!(matches!(entry.state, State::Open(_)), "{:?}", entry.state);
+    assert_eq!((entry.planned, entry.missing(), entry.not_run.len()), (Some(6), 2, 0));
     assert_eq!(history(folder.parent().unwrap()).unwrap().len(), 1);
+}
+
+#[test]
+fn a_batch_that_ended_itself_is_known_to_have_ended_and_names_what_was_not_run() {
+    let (_place, folder) = folder();
+    put(
+        &folder,
+        "batch.yaml",
+        "input_output: [[512, 64]]\nconcurrency_prompts: [[1, 10], [4, 40], [16, 160], [64, 640], [65, 650]]\n",
+    );
+    put(&folder, "runs/bench_io512x64_mc64_np640/run.jsonl", "{}\n");
+    let status = |state: &str| {
+        let names =
+            "[bench_io512x64_mc4_np40, bench_io512x64_mc64_np640, bench_io512x64_mc65_np650]";
+        put(&folder, "status.yaml", &format!("state: {state}\ncombinations: {names}\n"));
+        entry(&folder).unwrap().unwrap()
+    };
+    assert!(matches!(status("running").state, State::Open(Some(_))));
+    let entry = status("interrupted");
+    assert_eq!(entry.state, State::Open(None));
+    assert_eq!(entry.not_run, ["bench_io512x64_mc64_np640", "bench_io512x64_mc65_np650"]);
+}
+
+#[test]
+fn a_log_that_ends_with_its_end_is_of_a_run_that_ended() {
+    let place = tempfile::tempdir().unwrap();
+    let log = |end: &str| {
+        let header =
+            serde_json::to_string(&tokometer_record::Line::Header(Default::default())).unwrap();
+        put(place.path(), "run.jsonl", &format!("{header}\n{}{end}", " \n".repeat(600)));
+        kept::has_ended(place.path())
+    };
+    let end = "{\"end\":{\"at\":5,\"complete\":false}}";
+    assert!(log(&format!("{end}\n")) && log(end));
+    assert!(!log("") && !log(&end[..20]) && !log(&format!("{end}\n{{\"end")));
 }
 
 #[test]
@@ -212,7 +248,8 @@ fn a_client_limited_configuration_is_never_the_best() {
     let best = text.lines().find(|line| line.starts_with("Highest Throughput")).unwrap();
     assert_eq!(
         best,
-        "Highest Throughput: 1024x64_mc4 (3481.6 tokens/s); 512x64_mc16 (7372.8 tokens/s) is not counted, for the client was its limit"
+        "Highest Throughput: 1024x64_mc4 (3481.6 total tokens/s, prompts included); 512x64_mc16 (7372.8 total tokens/s, prompts included) is not \
+         counted, for the client was its limit"
     );
     cases.iter_mut().for_each(|case| case.client_limited = true);
     assert!(
@@ -229,4 +266,30 @@ fn a_figure_that_was_not_measured_is_said_to_be_none() {
     assert!(text.contains("  TTFT: not measured\n"), "{text}");
     assert!(text.contains("  Requests: 3 completed, 1 failed\n"), "{text}");
     assert!(report::text(&[], "now").contains("Highest Throughput: not measured"));
+}
+
+#[test]
+fn a_configuration_of_which_many_failed_is_best_only_where_that_is_said() {
+    let (_place, folder) = folder();
+    let mut cases = read_results(&folder).unwrap().0.cases().unwrap();
+    let fails = |case: &mut Case| {
+        case.figures.insert("completed".to_owned(), 1.0);
+        case.figures.insert("failed".to_owned(), 19.0);
+    };
+    let line = |text: &str| {
+        let line = text.lines().find(|line| line.starts_with("Highest Generation Throughput"));
+        line.unwrap().to_owned()
+    };
+    let best = |cases: &[Case]| line(&report::text(cases, "now"));
+    let fastest = |a: &&mut Case, b: &&mut Case| {
+        let of = |case: &Case| case.figure("output_throughput").unwrap_or(0.0);
+        of(a).total_cmp(&of(b))
+    };
+    let before = best(&cases);
+    fails(cases.iter_mut().max_by(fastest).unwrap());
+    let after = best(&cases);
+    assert_ne!(before, after);
+    assert!(after.ends_with("is not counted, for 95.0 % of its requests failed"), "{after}");
+    cases.iter_mut().for_each(fails);
+    assert!(best(&cases).ends_with(", though 95.0 % of its requests failed"));
 }

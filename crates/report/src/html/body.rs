@@ -25,7 +25,7 @@ pub(super) enum Block {
     Findings(Vec<Found>),
     Code(String),
     Part { heading: Words, body: Body },
-    Folded { heading: Words, body: Body },
+    Folded { heading: Words, body: Body, printed: bool },
 }
 
 /// A figure with what stands about it.
@@ -55,6 +55,8 @@ pub(crate) struct Found {
     pub(crate) general: Option<Words>,
     /// The points it is about: what each is called and the section that tells of it.
     pub(crate) at: Vec<(Words, String)>,
+    /// What the same rule found in other runs: what each run is called, and its sentence.
+    pub(crate) others: Vec<(Words, Words)>,
 }
 
 impl Body {
@@ -136,7 +138,23 @@ impl Body {
         if body.is_empty() {
             return self;
         }
-        self.with(Block::Folded { heading: heading.into(), body })
+        self.with(Block::Folded { heading: heading.into(), body, printed: true })
+    }
+
+    /// As [`Self::folded`], and left out in print: what is too long for paper and stands elsewhere in short.
+    #[must_use]
+    pub(crate) fn raw(self, heading: impl Into<Words>, body: Self) -> Self {
+        if body.is_empty() {
+            return self;
+        }
+        self.with(Block::Folded { heading: heading.into(), body, printed: false })
+    }
+
+    /// With the blocks of another below its own.
+    #[must_use]
+    pub(crate) fn join(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
     }
 
     fn with(mut self, block: Block) -> Self {

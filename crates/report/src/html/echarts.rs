@@ -14,7 +14,7 @@ mod spans;
 
 use serde_json::{Map, Value, json};
 
-use crate::figure::{Axes, Axis, Extent, Figure, Marks, On, Panel, Rule, Scale};
+use crate::figure::{Axes, Axis, Extent, Figure, Marks, NOISE, On, Panel, Rule, Scale};
 use crate::words::{LANGUAGES, Language, Words};
 
 use colours::Themed;
@@ -157,27 +157,34 @@ fn numbers(axis: &Axis, range: Option<(f64, f64)>, whole: bool, fixed: bool) -> 
         Scale::Linear => {
             // An axis that begins at 0 tells how large differences are; far from 0 they could not be seen.
             option.insert("scale".to_owned(), json!(low > 0.0 || high < 0.0));
-            if fixed {
+            if is_narrow((low, high), whole) || axis.within.is_some() {
+                pin(&mut option, axis.scale, (low, high), whole);
+            } else if fixed {
                 option.insert("min".to_owned(), json!(place(axis.scale, low)));
                 option.insert("max".to_owned(), json!(place(axis.scale, high)));
             }
         }
-        Scale::Log | Scale::Sqrt => {
-            let extent = Extent { low, high };
-            let ticks: Vec<f64> = axis
-                .scale
-                .ticks(extent, TICKS, whole)
-                .iter()
-                .map(|tick| place(axis.scale, tick.value))
-                .collect();
-            option.insert("min".to_owned(), json!(place(axis.scale, low)));
-            option.insert("max".to_owned(), json!(place(axis.scale, high)));
-            for part in ["axisLabel", "axisTick"] {
-                option.insert(part.to_owned(), json!({ "customValues": ticks }));
-            }
-        }
+        Scale::Log | Scale::Sqrt => pin(&mut option, axis.scale, (low, high), whole),
     }
     Value::Object(option)
+}
+
+/// Whether the range is as short as one that was widened: left to itself the page would draw noise, or a single value, larger.
+fn is_narrow((low, high): (f64, f64), whole: bool) -> bool {
+    let length = high - low;
+    let middle = (low / 2.0 + high / 2.0).abs();
+    length <= 1.3 * NOISE * middle || (whole && length <= 2.6)
+}
+
+/// Sets the ends of an axis, and the values that are written along it.
+fn pin(option: &mut Map<String, Value>, scale: Scale, (low, high): (f64, f64), whole: bool) {
+    let ticks = scale.ticks(Extent { low, high }, TICKS, whole);
+    let ticks: Vec<f64> = ticks.iter().map(|tick| place(scale, tick.value)).collect();
+    option.insert("min".to_owned(), json!(place(scale, low)));
+    option.insert("max".to_owned(), json!(place(scale, high)));
+    for part in ["axisLabel", "axisTick"] {
+        option.insert(part.to_owned(), json!({ "customValues": ticks }));
+    }
 }
 
 /// An axis of names.

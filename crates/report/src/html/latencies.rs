@@ -1,8 +1,8 @@
 //! The percentiles of a point with their bounds, its figures as a whole, and its steady part beside the whole.
 
 use tokometer_metrics::catalog::{
-    E2E, ICL, ITL, METRICS, Metric, OUTPUT_THROUGHPUT, Of, REQUEST_THROUGHPUT, SCHEDULED_E2E,
-    SCHEDULED_TTFT, TPOT, TTFAT, TTFT,
+    E2E, FULL_OUTPUT_THROUGHPUT, FULL_REQUEST_THROUGHPUT, ICL, ITL, METRICS, Metric,
+    OUTPUT_THROUGHPUT, Of, REQUEST_THROUGHPUT, SCHEDULED_E2E, SCHEDULED_TTFT, TPOT, TTFAT, TTFT,
 };
 use tokometer_metrics::confidence::{
     Bounds, CONFIDENCE_OF_MEANS, CONFIDENCE_OF_PERCENTILES, Unbounded,
@@ -16,6 +16,7 @@ use super::names::{self, Shown};
 use super::table::{Cell, Column, Table};
 use crate::grid::Tone;
 use crate::number::{count, fixed, shortest};
+use crate::study::StudiedPoint;
 use crate::words::Language::{Chinese, English};
 use crate::words::Words;
 
@@ -35,13 +36,13 @@ pub(super) fn percentiles(summary: &PointSummary) -> Body {
     let (main, others) = (told(latencies.clone()), told(others));
     let caption = Words::both(
         format!(
-            "Percentiles by nearest rank. Below a figure from where to where the true one lies: for means with {} %, each bound of \
+            "Percentiles by linear interpolation. Below a figure from where to where the true one lies: for means with {} %, each bound of \
              a percentile with {} % confidence",
             percent(CONFIDENCE_OF_MEANS),
             percent(CONFIDENCE_OF_PERCENTILES)
         ),
         format!(
-            "百分位数按最近秩法计算。数值下方为其区间：均值的置信度为 {} %，百分位数每一侧界限的置信度为 {} %",
+            "百分位数按线性插值计算。数值下方为其区间：均值的置信度为 {} %，百分位数每一侧界限的置信度为 {} %",
             percent(CONFIDENCE_OF_MEANS),
             percent(CONFIDENCE_OF_PERCENTILES)
         ),
@@ -50,7 +51,7 @@ pub(super) fn percentiles(summary: &PointSummary) -> Body {
     Body::new()
         .table(table(caption, &main))
         .list(refusals(&main, summary.counts.measured))
-        .folded(Words::fixed("Further figures of requests", "其他请求级指标"), more)
+        .raw(Words::fixed("Further figures of requests", "其他请求级指标"), more)
 }
 
 /// The latencies that are told first; the answer's first token only where it is another than the output's.
@@ -95,11 +96,11 @@ fn row(metric: &Metric, values: &Distribution) -> Vec<Cell> {
         figure(values.min),
     ];
     cells.extend(SHOWN.iter().map(|&percentile| {
-        let value = values.nearest_rank(percentile).unwrap_or(values.max);
+        let value = values.linear(percentile).unwrap_or(values.max);
         let cell = bounded(value, values.bounds(percentile).and_then(Result::ok));
         match values.bears(percentile) {
             true => cell,
-            false => cell.tone(Tone::Fair).below(Words::fixed("the maximum", "即最大值")),
+            false => cell.tone(Tone::Fair).below(Words::fixed("near the maximum", "接近最大值")),
         }
     }));
     cells.push(figure(values.max));
@@ -195,7 +196,7 @@ fn hanging_together(
 /// Every figure of the point as a whole.
 pub(super) fn figures(summary: &PointSummary) -> Body {
     let facts = METRICS.iter().filter_map(|metric| {
-        let value = summary.figure(metric)?;
+        let value = names::whole(summary, metric)?;
         let name = Cell::new(names::metric(metric)).about(names::definition(metric));
         Some((name, Cell::new(Shown::with_unit(metric, value))))
     });
@@ -203,7 +204,8 @@ pub(super) fn figures(summary: &PointSummary) -> Body {
 }
 
 /// The steady part beside the whole, or why there is none.
-pub(super) fn steady(summary: &PointSummary) -> Body {
+pub(super) fn steady(point: &StudiedPoint) -> Body {
+    let summary = &point.summary;
     let steady = match &summary.steady {
         Ok(steady) => steady,
         Err(why) => return Body::new().paragraph(unsteady(*why)),
@@ -212,26 +214,23 @@ pub(super) fn steady(summary: &PointSummary) -> Body {
         Some(value) => Cell::new(Shown::of(metric).text(value)),
         None => Cell::absent(),
     };
-    let columns = [&TTFT, &TPOT, &E2E, &OUTPUT_THROUGHPUT, &REQUEST_THROUGHPUT]
-        .map(|metric| Column::right(names::short(metric)).about(names::definition(metric)));
+    let columns = [
+        (&TTFT, &TTFT),
+        (&TPOT, &TPOT),
+        (&E2E, &E2E),
+        (&OUTPUT_THROUGHPUT, &FULL_OUTPUT_THROUGHPUT),
+        (&REQUEST_THROUGHPUT, &FULL_REQUEST_THROUGHPUT),
+    ]
+    .map(|(name, of)| Column::right(names::short(name)).about(names::definition(of)));
     let mut head = vec![
         Column::left(Words::fixed("Means over", "均值范围")),
         Column::right(Words::fixed("Requests", "请求数")),
     ];
     head.extend(columns);
+    let [from, to] = [steady.from, steady.to].map(|at| names::moment(at, point.load_began()));
     let part = Words::both(
-        format!(
-            "{} to {} s ({} %)",
-            fixed(steady.from.as_secs_f64(), 1),
-            fixed(steady.to.as_secs_f64(), 1),
-            fixed(100.0 * steady.share, 0)
-        ),
-        format!(
-            "{} 至 {} 秒（{} %）",
-            fixed(steady.from.as_secs_f64(), 1),
-            fixed(steady.to.as_secs_f64(), 1),
-            fixed(100.0 * steady.share, 0)
-        ),
+        format!("{from} to {to} s of the load ({} %)", fixed(100.0 * steady.share, 0)),
+        format!("负载的第 {from} 至 {to} 秒（{} %）", fixed(100.0 * steady.share, 0)),
     );
     let table = Table::new("", head)
         .row(vec![
@@ -240,8 +239,8 @@ pub(super) fn steady(summary: &PointSummary) -> Body {
             shown(&TTFT, summary.mean(&TTFT)),
             shown(&TPOT, summary.mean(&TPOT)),
             shown(&E2E, summary.mean(&E2E)),
-            shown(&OUTPUT_THROUGHPUT, summary.figure(&OUTPUT_THROUGHPUT)),
-            shown(&REQUEST_THROUGHPUT, summary.figure(&REQUEST_THROUGHPUT)),
+            shown(&OUTPUT_THROUGHPUT, names::whole(summary, &FULL_OUTPUT_THROUGHPUT)),
+            shown(&REQUEST_THROUGHPUT, summary.figure(&FULL_REQUEST_THROUGHPUT)),
         ])
         .row(vec![
             Cell::new(part),
@@ -249,7 +248,10 @@ pub(super) fn steady(summary: &PointSummary) -> Body {
             shown(&TTFT, steady.ttft),
             shown(&TPOT, steady.tpot),
             shown(&E2E, steady.e2e),
-            shown(&OUTPUT_THROUGHPUT, Some(steady.output_throughput)),
+            shown(
+                &OUTPUT_THROUGHPUT,
+                names::has_outputs(summary).then_some(steady.output_throughput),
+            ),
             shown(&REQUEST_THROUGHPUT, Some(steady.request_throughput)),
         ]);
     Body::new().table(table)

@@ -3,15 +3,18 @@
 //! Deliberately defines nothing: names and definitions are those of the catalog and of `chinese`.
 
 use tokometer_metrics::Unit;
-use tokometer_metrics::catalog::{E2E, Metric, Over, PROBE_E2E, QUEUED_E2E, SCHEDULED_E2E};
+use tokometer_metrics::catalog::{
+    E2E, FULL_OUTPUT_THROUGHPUT, Metric, OUTPUT_THROUGHPUT, OUTPUT_TOKENS, Over, PROBE_E2E,
+    QUEUED_E2E, SCHEDULED_E2E,
+};
 use tokometer_metrics::summary::{Ending, PointSummary};
 use tokometer_metrics::verdict::Verdict;
-use tokometer_record::Point;
+use tokometer_record::{Offset, Point};
 
 use crate::chinese;
 use crate::grid::Tone;
 use crate::label;
-use crate::number::{compact, shortest};
+use crate::number::{compact, count, fixed, shortest};
 use crate::words::Words;
 
 /// A metric's name.
@@ -104,11 +107,82 @@ impl Shown {
 
     pub(super) fn text(self, value: f64) -> String {
         match self {
-            Self::Milliseconds => compact(value * 1e3, 2),
-            Self::Mebibytes => compact(value / 1_048_576.0, 1),
-            Self::AsIs => compact(value, 3),
+            Self::Milliseconds => figure(value * 1e3, 2),
+            Self::Mebibytes => figure(value / 1_048_576.0, 1),
+            Self::AsIs => figure(value, 3),
         }
     }
+}
+
+/// A figure in a few digits, thousands apart as in charts: `12,346`.
+pub(super) fn figure(value: f64, digits: usize) -> String {
+    let text = compact(value, digits);
+    let (sign, rest) = text.strip_prefix('-').map_or(("", text.as_str()), |rest| ("-", rest));
+    let (whole, decimals) = match rest.split_once('.') {
+        Some((whole, decimals)) => (whole, format!(".{decimals}")),
+        None => (rest, String::new()),
+    };
+    match whole.parse::<u64>() {
+        Ok(whole) => format!("{sign}{}{decimals}", count(whole)),
+        Err(_) => text,
+    }
+}
+
+/// A figure of a point as a whole. A throughput of outputs is none where nothing put any out: 0 would be a figure.
+pub(super) fn whole(summary: &PointSummary, metric: &Metric) -> Option<f64> {
+    let of_outputs = [&OUTPUT_THROUGHPUT, &FULL_OUTPUT_THROUGHPUT];
+    let is_of_outputs = of_outputs.iter().any(|of| of.key == metric.key);
+    if is_of_outputs && summary.counts.succeeded > 0 && !has_outputs(summary) {
+        return None;
+    }
+    summary.figure(metric)
+}
+
+/// Whether any token of an output was counted.
+pub(super) fn has_outputs(summary: &PointSummary) -> bool {
+    summary.distribution(&OUTPUT_TOKENS).is_some_and(|tokens| tokens.max > 0.0)
+}
+
+/// A moment of a run on the clock of a point's load, as text: seconds since it began.
+pub(super) fn moment(at: Offset, began: f64) -> String {
+    fixed(at.as_secs_f64() - began, 1)
+}
+
+/// That some requests are in no latency, where some are not.
+pub(super) fn not_in_latencies(summary: &PointSummary) -> Option<Words> {
+    let counts = summary.counts;
+    if counts.measured <= counts.succeeded {
+        return None;
+    }
+    let (failed, cancelled) = (counts.broken(), counts.cancelled);
+    let all = count(counts.measured);
+    let [english, chinese] = match (failed, cancelled) {
+        (failed, 0) => {
+            let failed = count(failed);
+            [
+                format!("{failed} of {all} requests failed"),
+                format!("{all} 个请求中有 {failed} 个失败"),
+            ]
+        }
+        (0, cancelled) => {
+            let cancelled = count(cancelled);
+            [
+                format!("{cancelled} of {all} requests were cancelled"),
+                format!("{all} 个请求中有 {cancelled} 个被取消"),
+            ]
+        }
+        (failed, cancelled) => {
+            let (failed, cancelled) = (count(failed), count(cancelled));
+            [
+                format!("{failed} of {all} requests failed and {cancelled} were cancelled"),
+                format!("{all} 个请求中有 {failed} 个失败、{cancelled} 个被取消"),
+            ]
+        }
+    };
+    Some(Words::both(
+        format!("{english}, and are in no latency."),
+        format!("{chinese}，不计入任何延迟。"),
+    ))
 }
 
 /// A load, at the beginning of a line.
@@ -140,4 +214,22 @@ pub(super) fn ending(summary: &PointSummary) -> Option<Words> {
         Ending::Unfinished => "unfinished",
     };
     Some(Words::fixed(english, chinese::ending(summary.ending)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_stand_apart_and_decimals_stay() {
+        let told = [0.0, 0.1234, 999.994, 1_234.56, 12_345.6, 1_234_567.0, -1_234.5];
+        let told = told.map(|value| figure(value, 2));
+        assert_eq!(told, ["0", "0.12", "999.99", "1,234.6", "12,346", "1,234,567", "-1,234.5"]);
+    }
+
+    #[test]
+    fn a_moment_counts_from_the_load_and_may_lie_before_it() {
+        let at = Offset::from_nanos(9_400_000_000);
+        assert_eq!([moment(at, 6.2), moment(at, 10.0)], ["3.2", "-0.6"]);
+    }
 }

@@ -21,16 +21,24 @@ pub(super) fn body(header: &Header, point: &StudiedPoint) -> Body {
     let summary = &point.summary;
     verdict(summary)
         .facts(counts(summary))
-        .part(Words::fixed("Latencies", "延迟"), latencies::percentiles(summary))
-        .part(Words::fixed("Steady part", "稳态区段"), latencies::steady(summary))
-        .part(Words::fixed("Figures", "图表"), charts(point))
-        .part(Words::fixed("The service's own side", "服务端自身数据"), served::of(summary))
+        .part(Words::fixed("Latencies", "延迟"), noted(summary, latencies::percentiles(summary)))
+        .part(Words::fixed("Steady part", "稳态区段"), latencies::steady(point))
+        .part(Words::fixed("Figures", "图表"), noted(summary, charts(point)))
+        .part(Words::fixed("The service's own side", "服务端自身数据"), served::of(point))
         .part(Words::fixed("Errors", "错误"), errors(header, summary))
         .part(Words::fixed("Notes", "说明"), told(header, summary))
-        .folded(
+        .raw(
             Words::fixed("All figures of the point", "该负载点的全部指标"),
             latencies::figures(summary),
         )
+}
+
+/// Behind what must be known of any latencies in it.
+fn noted(summary: &PointSummary, body: Body) -> Body {
+    match names::not_in_latencies(summary) {
+        Some(note) if !body.is_empty() => Body::new().note(Tone::Poor, note).join(body),
+        _ => body,
+    }
 }
 
 /// The verdict with its reasons.
@@ -98,16 +106,21 @@ fn counts(summary: &PointSummary) -> Vec<(Cell, Cell)> {
     let mut facts: Vec<(Cell, Cell)> =
         facts.into_iter().map(|(name, value)| (Cell::new(name), value)).collect();
     use tokometer_metrics::catalog as c;
-    for metric in [
-        &c::DURATION,
-        &c::REQUEST_THROUGHPUT,
-        &c::OUTPUT_THROUGHPUT,
-        &c::TOTAL_THROUGHPUT,
-        &c::MEAN_CONCURRENCY,
+    // By vLLM's definitions, as in the sweep, the charts and the Markdown; EvalScope's stand among all figures.
+    for (called, metric) in [
+        (&c::DURATION, &c::FULL_DURATION),
+        (&c::REQUEST_THROUGHPUT, &c::FULL_REQUEST_THROUGHPUT),
+        (&c::OUTPUT_THROUGHPUT, &c::FULL_OUTPUT_THROUGHPUT),
+        (&c::TOTAL_THROUGHPUT, &c::FULL_TOTAL_THROUGHPUT),
+        (&c::MEAN_CONCURRENCY, &c::MEAN_CONCURRENCY),
     ] {
-        let Some(value) = summary.figure(metric) else { continue };
-        let name = Cell::new(names::metric(metric)).about(names::definition(metric));
-        facts.push((name, Cell::new(names::Shown::with_unit(metric, value))));
+        if summary.figure(metric).is_none() {
+            continue;
+        }
+        let name = Cell::new(names::metric(called)).about(names::definition(metric));
+        let value = names::whole(summary, metric);
+        let value = value.map(|value| Cell::new(names::Shown::with_unit(metric, value)));
+        facts.push((name, value.unwrap_or_else(Cell::absent)));
     }
     facts
 }
@@ -132,26 +145,26 @@ fn errors(header: &Header, summary: &PointSummary) -> Body {
         Column::left(Words::fixed("What to do", "建议")),
     ];
     let rows = summary.failures.iter().map(|group| {
-        let said: Vec<String> = group
-            .messages
-            .iter()
-            .map(|message| {
+        let said = |first: &str, id: &str| {
+            let each = group.messages.iter().map(|message| {
                 format!(
-                    "{} × \"{}\" (first: request {}, id {})",
+                    "{} × \"{}\" ({first} {}, {id} {})",
                     count(message.count),
                     quoted(&gist(&message.message), LONGEST_QUOTE),
                     message.index,
                     quoted(&message.request_id, LONGEST_ID)
                 )
-            })
-            .collect();
+            });
+            each.collect::<Vec<_>>().join("; ")
+        };
         let others = (group.others > 0).then(|| {
             Words::both(
                 format!("and {} in other words", count(group.others)),
                 format!("另有 {} 次为其他信息", count(group.others)),
             )
         });
-        let mut quotation = Cell::new(said.join("; "));
+        let mut quotation =
+            Cell::new(Words::both(said("first: request", "id"), said("首个请求", "ID")));
         if let Some(others) = others {
             quotation = quotation.below(others);
         }

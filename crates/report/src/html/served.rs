@@ -2,18 +2,19 @@
 //! tells it, in English.
 
 use tokometer_metrics::server::{Cache, Level};
-use tokometer_metrics::summary::PointSummary;
 use tokometer_record::Signal;
 
 use super::body::Body;
+use super::names;
 use super::table::{Cell, Column, Table};
-use crate::number::{compact, count, fixed};
+use crate::number::{count, fixed};
 use crate::server_side;
+use crate::study::StudiedPoint;
 use crate::words::Words;
 
 /// What was heard. Empty where nothing was, and nothing stood in the way.
-pub(super) fn of(summary: &PointSummary) -> Body {
-    let side = &summary.side;
+pub(super) fn of(point: &StudiedPoint) -> Body {
+    let (side, began) = (&point.summary.side, point.load_began());
     let told = server_side::told(side);
     if told.is_empty() && side.remarks.is_empty() {
         return Body::new();
@@ -22,9 +23,9 @@ pub(super) fn of(summary: &PointSummary) -> Body {
         Column::left(Words::fixed("Figure", "指标")),
         Column::right(Words::fixed("Mean", "均值")),
         Column::right(Words::fixed("Most", "最大")),
-        Column::right(Words::fixed("When (s of the run)", "时刻（运行第几秒）")),
+        Column::right(Words::fixed("When (s of the load)", "时刻（负载开始后的秒数）")),
     ];
-    let levels = side.levels.iter().filter_map(|(&signal, level)| gauge(signal, level));
+    let levels = side.levels.iter().filter_map(|(&signal, level)| gauge(signal, level, began));
     let gauges =
         Table::new(Words::fixed("Gauges while the load was on", "负载期间的仪表值"), columns)
             .rows(levels);
@@ -36,7 +37,7 @@ pub(super) fn of(summary: &PointSummary) -> Body {
     let mut put = |name: Words, value: Option<String>| {
         totals.extend(value.map(|value| (Cell::new(name), Cell::new(value))));
     };
-    let speed = |tokens: f64| format!("{} tok/s", compact(tokens, 1));
+    let speed = |tokens: f64| format!("{} tok/s", number(tokens));
     put(
         Words::fixed("Prompt throughput", "提示吞吐量"),
         side.throughput.map(|through| speed(through.prompt)),
@@ -54,26 +55,33 @@ pub(super) fn of(summary: &PointSummary) -> Body {
     }
     let rows = told.into_iter().map(|row| row.into_iter().map(Cell::new).collect());
     let head = ["Figure", "Value", "What it says"].map(Column::left);
-    let full = Table::new("", head.into()).rows(rows);
+    let load = fixed(began, 1);
+    let clock = Words::both(
+        format!(
+            "Moments in this table count from the beginning of the run; the load began at {load} s"
+        ),
+        format!("本表中的时刻从运行开始算起；负载开始于第 {load} 秒"),
+    );
+    let full = Table::new(clock, head.into()).rows(rows);
     let remarks = side.remarks.iter().map(|remark| {
         Words::from(format!(
-            "{} at {} s of the run: {}",
+            "{} at {} s of the load: {}",
             crate::prose::quoted(&remark.source, 120),
-            fixed(remark.at.as_secs_f64(), 1),
+            names::moment(remark.at, began),
             crate::prose::quoted(&remark.detail, 300)
         ))
     });
     Body::new()
         .table(gauges)
         .facts(totals)
-        .folded(
+        .raw(
             Words::fixed("All that was heard, and what it says", "全部服务端信息及其含义（英文）"),
             Body::new().table(full),
         )
         .list(remarks.take(REMARKS).collect())
 }
 
-fn gauge(signal: Signal, level: &Level) -> Option<Vec<Cell>> {
+fn gauge(signal: Signal, level: &Level, began: f64) -> Option<Vec<Cell>> {
     let (name, shown): (Words, fn(f64) -> String) = match signal {
         Signal::Running => (Words::fixed("Running requests", "运行中的请求"), number),
         Signal::Waiting => (Words::fixed("Waiting requests", "排队的请求"), number),
@@ -101,13 +109,13 @@ fn gauge(signal: Signal, level: &Level) -> Option<Vec<Cell>> {
     };
     let at = match level.readings {
         0 => Cell::absent(),
-        _ => Cell::new(fixed(level.max_at.as_secs_f64(), 1)),
+        _ => Cell::new(names::moment(level.max_at, began)),
     };
     Some(vec![Cell::new(name), Cell::new(shown(level.mean)), Cell::new(shown(level.max)), at])
 }
 
 fn number(value: f64) -> String {
-    compact(value, 1)
+    names::figure(value, 1)
 }
 
 fn percent(share: f64) -> String {

@@ -37,9 +37,13 @@ fn of_run(header: &Header) -> Body {
         false => Body::new().code(header.plan.clone()),
     };
     let table = Body::new().table(Table::new("", columns).rows(rows));
+    if plan.is_empty() {
+        return Body::new().folded(arguments, table);
+    }
+    // On paper the plan does for both: it holds every setting that an argument changed.
     Body::new()
         .folded(Words::fixed("Plan (YAML, can be run again)", "计划（YAML，可再次运行）"), plan)
-        .folded(arguments, table)
+        .raw(arguments, table)
 }
 
 fn setting(value: &Value) -> String {

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use tokometer_metrics::diagnosis::{Finding, RULES, SWEEP_RULES};
+use tokometer_metrics::diagnosis::{Finding, RULES, SWEEP_RULES, Severity};
 use tokometer_metrics::verdict::Verdict;
 
 use super::body::{Body, Found};
@@ -27,7 +27,8 @@ pub(super) struct Placed<'a> {
     pub(super) id: String,
     /// What it is called.
     pub(super) name: Words,
-    case: Case,
+    /// Its figures, as the charts of the sweep have them.
+    pub(super) case: Case,
 }
 
 /// The page.
@@ -191,40 +192,48 @@ fn verdict(places: &[Placed<'_>]) -> (Tone, Words) {
     )
 }
 
-/// A finding that points share, told by the run where it is worst.
-#[derive(Debug)]
-struct Shared<'a> {
+/// What a rule found in a run, with what tells how bad it is.
+#[derive(Clone, Debug)]
+struct Told<'a> {
     run: usize,
     finding: &'a Finding,
+    /// Where the point that it speaks of stands among all points, which are sorted by load.
+    place: Option<usize>,
+    /// What share of that point's requests failed, 0 to 1, where that is what was found.
+    failed: f64,
     /// What each point is called, and its section.
     at: Vec<(Words, String)>,
 }
 
+impl Told<'_> {
+    /// The worst first: by severity, by sureness, then by how much failed, and then as within a run: what grows with the load is
+    /// worse at the later point.
+    fn by_weight(&self, other: &Self) -> Ordering {
+        let weight = |told: &Self| (told.finding.severity, told.finding.sureness);
+        let by_place = match self.finding.severity.grows_with_load() {
+            true => other.place.cmp(&self.place),
+            false => self.place.cmp(&other.place),
+        };
+        weight(self)
+            .cmp(&weight(other))
+            .then_with(|| other.failed.total_cmp(&self.failed))
+            .then(by_place)
+    }
+}
+
 /// What is wrong or limits it, each rule once, the worst first, whatever run it was found in.
 fn findings(study: &Study, places: &[Placed<'_>]) -> Body {
-    let mut worst: Vec<Shared<'_>> = Vec::new();
+    let mut rules: Vec<Vec<Told<'_>>> = Vec::new();
     for (run, studied) in study.runs.iter().enumerate() {
         for finding in &studied.findings {
-            let place = |index: &usize| {
-                let is_it = |placed: &&Placed<'_>| {
-                    placed.run == run && placed.point.summary.point.index == *index
-                };
-                places.iter().find(is_it).map(|placed| (placed.name.clone(), placed.id.clone()))
-            };
-            let at = finding.points.iter().filter_map(place);
-            match worst.iter_mut().find(|known| known.finding.rule == finding.rule) {
-                None => worst.push(Shared { run, finding, at: at.collect() }),
-                Some(known) => {
-                    known.at.extend(at);
-                    let weight = |finding: &Finding| (finding.severity, finding.sureness);
-                    if weight(finding) < weight(known.finding) {
-                        (known.run, known.finding) = (run, finding);
-                    }
-                }
+            let told = told(run, finding, places);
+            match rules.iter_mut().find(|known| known[0].finding.rule == finding.rule) {
+                Some(known) => known.push(told),
+                None => rules.push(vec![told]),
             }
         }
     }
-    if worst.is_empty() {
+    if rules.is_empty() {
         return Body::new().note(
             Tone::Good,
             Words::fixed(
@@ -233,21 +242,52 @@ fn findings(study: &Study, places: &[Placed<'_>]) -> Body {
             ),
         );
     }
-    worst.sort_by_key(|shared| (shared.finding.severity, shared.finding.sureness));
-    let several = study.runs.len() > 1;
-    let told = worst.into_iter().map(|Shared { run, finding, at }| {
-        let mut found = found(finding);
-        if several {
-            let name = run_name(study, run);
-            found.what = format!("{} ({})", finding.what, name.told(English)).into();
-        }
-        Found { at, ..found }
-    });
-    Body::new().findings(told.collect())
+    rules.iter_mut().for_each(|told| told.sort_by(Told::by_weight));
+    rules.sort_by_key(|told| (told[0].finding.severity, told[0].finding.sureness));
+    let found: Vec<Found> = rules.iter().map(|told| of_rule(study, places, told)).collect();
+    let has_moments =
+        rules.iter().any(|told| told[0].finding.evidence.iter().any(|e| e.at.is_some()));
+    let body = Body::new().findings(found);
+    if has_moments { body.paragraph(MOMENTS) } else { body }
 }
 
-/// A finding, told with its evidence.
-pub(super) fn found(finding: &Finding) -> Found {
+fn told<'a>(run: usize, finding: &'a Finding, places: &[Placed<'_>]) -> Told<'a> {
+    let place = |index: usize| {
+        let is_it =
+            |placed: &Placed<'_>| placed.run == run && placed.point.summary.point.index == index;
+        places.iter().position(is_it)
+    };
+    let at = finding.points.iter().filter_map(|&index| {
+        let placed = &places[place(index)?];
+        Some((placed.name.clone(), placed.id.clone()))
+    });
+    let first = finding.points.first().and_then(|&index| place(index));
+    let failed = first.filter(|_| finding.severity == Severity::Failing).map_or(0.0, |place| {
+        let counts = places[place].point.summary.counts;
+        if counts.tried() == 0 { 0.0 } else { counts.broken() as f64 / counts.tried() as f64 }
+    });
+    Told { run, finding, place: first, failed, at: at.collect() }
+}
+
+/// What a rule found in all runs, told by the worst, with the sentences of the others below it.
+fn of_rule(study: &Study, places: &[Placed<'_>], told: &[Told<'_>]) -> Found {
+    let worst = &told[0];
+    let began = worst.place.map_or(0.0, |place| places[place].point.load_began());
+    let mut found = found(worst.finding, began);
+    if study.runs.len() > 1 {
+        let name = run_name(study, worst.run);
+        found.what = format!("{} ({})", found.what.told(English), name.told(English)).into();
+    }
+    found.at = told.iter().flat_map(|told| told.at.clone()).collect();
+    found.others = told[1..]
+        .iter()
+        .map(|told| (run_name(study, told.run), quoted(&told.finding.what, LONGEST_FACT).into()))
+        .collect();
+    found
+}
+
+/// A finding, told with its evidence, at a point whose load began so many seconds after its run.
+fn found(finding: &Finding, began: f64) -> Found {
     let about = RULES
         .iter()
         .map(|rule| (rule.key, rule.about))
@@ -260,24 +300,30 @@ pub(super) fn found(finding: &Finding) -> Found {
         (Some(about), None) => Some(about.into()),
         (None, _) => None,
     };
-    let evidence = finding.evidence.iter().map(|evidence| {
-        let fact = quoted(&evidence.fact, LONGEST_FACT);
-        match evidence.at {
-            Some(at) => {
-                format!("{fact} (at {} s)", crate::number::fixed(at.as_secs_f64(), 1)).into()
+    let mut evidence: Vec<Words> = finding
+        .evidence
+        .iter()
+        .map(|evidence| {
+            let fact = quoted(&evidence.fact, LONGEST_FACT);
+            match evidence.at {
+                Some(at) => format!("{fact} (at {} s)", names::moment(at, began)).into(),
+                None => fact.into(),
             }
-            None => fact.into(),
-        }
-    });
+        })
+        .collect();
+    if OF_EVALSCOPE.contains(&finding.rule) {
+        evidence.push(OTHER_THROUGHPUT);
+    }
     Found {
         severity: finding.severity,
         sureness: finding.sureness,
         title,
         what: quoted(&finding.what, LONGEST_FACT).into(),
-        evidence: evidence.collect(),
+        evidence,
         next: quoted(&finding.next, LONGEST_FACT).into(),
         general: chinese.map(|chinese| Words::both("", chinese.advice)),
         at: Vec::new(),
+        others: Vec::new(),
     }
 }
 
@@ -368,6 +414,20 @@ fn by_number(a: &Case, b: &Case) -> Ordering {
     })
 }
 
+/// Rules whose throughputs are over EvalScope's duration, and not over vLLM's as the page's tables and charts.
+const OF_EVALSCOPE: [&str; 3] = ["past_knee", "knee", "not_saturated"];
+
+const OTHER_THROUGHPUT: Words = Words::fixed(
+    "the throughputs of this finding are EvalScope's: over the time from the first start to the last completion",
+    "此发现中的吞吐量采用 EvalScope 的定义：按从第一个请求开始到最后一个请求完成的时间计算",
+);
+
+const MOMENTS: Words = Words::fixed(
+    "Moments in brackets are seconds since the load of the point that the finding speaks of began, as in its charts; before that it \
+     warmed up.",
+    "括号内的时刻为该发现所述负载点的负载开始后的秒数，与其图表一致；负数为预热阶段。",
+);
+
 /// So many points stand open at first; of more, the first alone.
 const OPEN: usize = 3;
 
@@ -377,3 +437,81 @@ const MOST_PARTS: usize = 4;
 /// The longest name of a model or a run, and the longest fact, in characters: both may quote a stranger.
 const LONGEST_NAME: usize = 120;
 const LONGEST_FACT: usize = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use tokometer_metrics::diagnosis::{Evidence, Sureness};
+    use tokometer_record::{Header, Offset, Point, PointLog, RunLog};
+
+    use super::*;
+
+    fn finding(what: &str, severity: Severity) -> Finding {
+        Finding {
+            rule: "failures",
+            severity,
+            sureness: Sureness::Certain,
+            what: what.to_owned(),
+            evidence: vec![Evidence::at("a fact", Offset::from_nanos(9_400_000_000))],
+            next: "Look.".into(),
+            points: vec![0],
+        }
+    }
+
+    /// A run of one point, in which so many of 20 requests failed.
+    fn run(folder: &str, failed: u64, found: Finding) -> Studied {
+        let began = Offset::from_nanos(6_000_000_000);
+        let point = Point { concurrency: Some(4), began, ..Point::default() };
+        let points = vec![PointLog::begun(point)];
+        let log = RunLog { header: Header::default(), points, end: None, damaged: vec![] };
+        let mut run = Studied::of(PathBuf::from(folder), &log);
+        let counts = &mut run.points[0].summary.counts;
+        (counts.measured, counts.failed, counts.succeeded) = (20, failed, 20 - failed);
+        run.findings = vec![found];
+        run
+    }
+
+    #[test]
+    fn of_several_runs_the_worst_speaks_and_the_others_stand_below_it() {
+        let severity = Severity::Failing;
+        let runs = vec![
+            run("r/a", 1, finding("1 of 20 failed.", severity)),
+            run("r/b", 20, finding("20 of 20 failed.", severity)),
+            run("r/c", 5, finding("5 of 20 failed.", severity)),
+            run("r/d", 20, finding("It is notable.", Severity::Notable)),
+        ];
+        let study = Study { runs, others: vec![] };
+        let places = placed(&study);
+        let told: Vec<Told<'_>> = {
+            let each = study.runs.iter().enumerate();
+            let mut told: Vec<_> =
+                each.map(|(run, of)| told(run, &of.findings[0], &places)).collect();
+            told.sort_by(Told::by_weight);
+            told
+        };
+        let found = of_rule(&study, &places, &told);
+        assert_eq!(&*found.what, "20 of 20 failed. (b)");
+        let others: Vec<String> =
+            found.others.iter().map(|(run, what)| format!("{}: {}", &**run, &**what)).collect();
+        assert_eq!(others, ["c: 5 of 20 failed.", "a: 1 of 20 failed.", "d: It is notable."]);
+        assert_eq!(found.at.len(), 4);
+        assert_eq!(found.at[0].1, "point-2-1");
+    }
+
+    #[test]
+    fn moments_of_evidence_count_from_the_load_and_failures_are_told_over_latencies() {
+        let study = Study {
+            runs: vec![run("r", 1, finding("1 of 20 failed.", Severity::Failing))],
+            others: vec![],
+        };
+        let page = of(&study).written(super::super::Shown::default());
+        assert!(
+            page.contains("a fact (at 3.4 s)"),
+            "the run's clock said 9.4 s, the load began at 6 s"
+        );
+        assert!(page.contains("Moments in brackets are seconds since the load"));
+        let note = names::not_in_latencies(&study.runs[0].points[0].summary);
+        assert_eq!(note.as_deref(), Some("1 of 20 requests failed, and are in no latency."));
+    }
+}

@@ -1,3 +1,5 @@
+//! Whole pages.
+
 use std::path::PathBuf;
 
 use proptest::prelude::*;
@@ -96,6 +98,18 @@ fn the_page_opens_in_the_language_that_was_asked_for_and_holds_both() {
 }
 
 #[test]
+fn what_must_be_known_of_a_figure_stands_under_its_heading_in_both_languages() {
+    let mut figures = shelved("f");
+    figures[0].figure.title =
+        Words::both("F\n× client-limited: mc8,\nmc16\nFewer than 100", "图\n× 受限\n少于 100");
+    let page = figures_page("t".into(), &figures, Shown::default());
+    let known = "<p class=\"known\"><span class=\"en\" lang=\"en\">× client-limited: mc8, mc16\nFewer than 100</span>\
+                 <span class=\"zh\" lang=\"zh\">× 受限\n少于 100</span></p></figcaption>";
+    assert!(page.contains(known), "{page}");
+    assert!(!figures_page("t".into(), &shelved("f"), Shown::default()).contains("class=\"known\""));
+}
+
+#[test]
 fn headings_go_down_one_level_at_a_time() {
     let page = figures_page("t".into(), &shelved("f"), Shown::default());
     let page = own(&page).to_owned() + own(&super::page(&study("m", "x"), Shown::default()));
@@ -118,6 +132,7 @@ fn a_finding_tells_what_how_sure_by_what_and_what_next_and_where() {
         next: "Raise --max-num-seqs.".into(),
         general: Some(Words::both("", "提高上限。")),
         at: vec![("Concurrency 8".into(), "point-1-2".into())],
+        others: vec![("b".into(), "Fewer wait.".into())],
     };
     let page = Page::new("t").section("findings", "Findings", Body::new().findings(vec![found]));
     let text = page.written(Shown::default());
@@ -131,6 +146,7 @@ fn a_finding_tells_what_how_sure_by_what_and_what_next_and_where() {
         "<li><span lang=\"en\">running: 24 at most</span></li>",
         "<p class=\"zh\" lang=\"zh\">提高上限。</p>",
         "<p><span lang=\"en\">Raise --max-num-seqs.</span></p>",
+        "<li><b>b</b>: <span lang=\"en\">Fewer wait.</span></li>",
     ] {
         assert!(text.contains(part), "{part} is missing");
     }
@@ -151,6 +167,35 @@ fn a_definition_stands_once_and_every_term_leads_to_it() {
     assert_eq!(text.matches("id=\"d0\"").count(), 1);
     assert!(text.contains("<dt id=\"t0\">Time to first token</dt>"));
     assert!(text.contains("first − <code>started</code>"));
+}
+
+#[test]
+fn the_heading_of_a_table_is_plain_text_on_paper() {
+    let column = Column::right("TTFT").about(Words::from("first − started"));
+    let table = Table::new("", vec![Column::left("a"), column]).row(vec![Cell::new("x")]);
+    let text = Page::new("t").section("s", "s", Body::new().table(table)).written(Shown::default());
+    assert!(
+        text.contains(
+            "aria-describedby=\"d0\">TTFT</button><span class=\"printed\">TTFT</span></th>"
+        )
+    );
+}
+
+#[test]
+fn figures_in_a_row_are_one_group_and_parts_that_are_raw_are_marked() {
+    let figure = |body: Body| body.figure("f", "", figure("f"));
+    let body = figure(figure(Body::new())).raw("raw", Body::new().paragraph("p"));
+    let text = Page::new("t").section("s", "s", figure(body)).written(Shown::default());
+    assert_eq!(text.matches("<div class=\"figures\">").count(), 2);
+    assert_eq!(text.matches("<details class=\"part raw\">").count(), 1);
+}
+
+#[test]
+fn a_line_under_the_title_breaks_between_its_parts() {
+    let text = Page::new("t").about("http://a/v1 · 2026-01-02T11:04:37").written(Shown::default());
+    assert!(text.contains(
+        "<span class=\"part\">http://a/v1</span> · <span class=\"part\">2026-01-02T11:04:37</span>"
+    ));
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn element(name: &str, content: &str) -> String {
 
 fn header(page: &Page) -> String {
     let about: String =
-        page.about.iter().map(|line| format!("<p class=\"about\">{}</p>\n", both(line))).collect();
+        page.about.iter().map(|line| format!("<p class=\"about\">{}</p>\n", parts(line))).collect();
     let verdict = page.verdict.as_ref().map_or_else(String::new, |(tone, words)| {
         format!("<p class=\"verdict {}\">{}</p>\n", class(*tone), prose(words))
     });
@@ -78,6 +78,16 @@ fn header(page: &Page) -> String {
             ]
         ),
     )
+}
+
+/// A line of parts, each of which is broken only where it is longer than the line: a moment, an address.
+fn parts(line: &Words) -> String {
+    if !line.is_the_same() || !line.contains(PART) {
+        return both(line);
+    }
+    let parts =
+        line.split(PART).map(|part| format!("<span class=\"part\">{}</span>", escaped(part)));
+    parts.collect::<Vec<_>>().join(PART)
 }
 
 /// A setting of the page, one of a few.
@@ -136,7 +146,18 @@ impl Writer {
     }
 
     fn body(&mut self, body: &Body, level: u8) -> String {
-        body.0.iter().map(|block| self.block(block, level)).collect()
+        let is_figure = |block: &Block| matches!(block, Block::Figure(_));
+        // Figures that follow each other are one group, so that they can stand side by side on paper.
+        let groups = body.0.chunk_by(|a, b| is_figure(a) && is_figure(b));
+        groups
+            .map(|blocks| {
+                let inside: String = blocks.iter().map(|block| self.block(block, level)).collect();
+                match blocks.first().is_some_and(is_figure) {
+                    true => format!("<div class=\"figures\">\n{inside}</div>\n"),
+                    false => inside,
+                }
+            })
+            .collect()
     }
 
     fn block(&mut self, block: &Block, level: u8) -> String {
@@ -161,10 +182,11 @@ impl Writer {
                 let inside = self.body(body, deeper(level));
                 format!("<h{level}>{}</h{level}>\n{inside}", both(heading))
             }
-            Block::Folded { heading, body } => {
+            Block::Folded { heading, body, printed } => {
                 let inside = self.body(body, deeper(level));
+                let kind = if *printed { "part" } else { "part raw" };
                 format!(
-                    "<details class=\"part\"><summary><h{level}>{}</h{level}></summary>\n{inside}</details>\n",
+                    "<details class=\"{kind}\"><summary><h{level}>{}</h{level}></summary>\n{inside}</details>\n",
                     both(heading)
                 )
             }
@@ -255,7 +277,8 @@ impl Writer {
         text
     }
 
-    /// A term that shows its definition where it is pointed at or has the focus.
+    /// A term that shows its definition where it is pointed at or has the focus. On paper it is plain text: browsers leave buttons out
+    /// where the heading of a table is repeated.
     fn term(&mut self, name: &Words, definition: &Definition) -> String {
         let known = self.terms.iter().position(|(_, text)| *text == definition.text);
         let at = known.unwrap_or_else(|| {
@@ -264,8 +287,8 @@ impl Writer {
             self.terms.len() - 1
         });
         format!(
-            "<button type=\"button\" class=\"term\" aria-describedby=\"d{at}\">{}</button>",
-            both(name)
+            "<button type=\"button\" class=\"term\" aria-describedby=\"d{at}\">{name}</button><span class=\"printed\">{name}</span>",
+            name = both(name)
         )
     }
 
@@ -316,6 +339,10 @@ impl Writer {
             true => String::new(),
             false => format!("<p>{}</p>", prose(&pictured.about)),
         };
+        let known = match under_title(&figure.title) {
+            None => String::new(),
+            Some(notes) => format!("<p class=\"known\">{}</p>", both(&notes)),
+        };
         let drawn = figure.panels.iter().any(|panel| !matches!(panel.marks, Marks::Table(_)));
         let behind = match drawn {
             true => format!(
@@ -336,13 +363,32 @@ impl Writer {
             ),
         };
         format!(
-            "<figure class=\"figure\">\n<figcaption><h{level}>{}</h{level}>{about}</figcaption>\n<div class=\"legend\" role=\"group\"{} hidden></div>\n\
+            "<figure class=\"figure{wide}\">\n<figcaption><h{level}>{}</h{level}>{about}{known}</figcaption>\n<div class=\"legend\" role=\"group\"{} hidden></div>\n\
              <div class=\"panels columns-{}\">\n{panels}</div>\n{left_out}{behind}</figure>\n",
             both(&pictured.title),
             attribute("aria-label", &LEGEND),
             columns(figure),
+            wide = if is_wide(figure) { " wide" } else { "" },
         )
     }
+}
+
+/// What stands under a figure's title: what must be known before it is believed. The first line is what it is called.
+fn under_title(title: &Words) -> Option<Words> {
+    let of = |language| {
+        let lines = title.told(language).lines().skip(1);
+        // Broken for paper: a line that begins small goes on with the one before.
+        lines.fold(String::new(), |notes, line| {
+            let goes_on = line.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+            match (notes.is_empty(), goes_on) {
+                (true, _) => line.to_owned(),
+                (false, true) => format!("{notes} {line}"),
+                (false, false) => format!("{notes}\n{line}"),
+            }
+        })
+    };
+    let notes = Words::both(of(Language::English), of(Language::Chinese));
+    (!notes.is_empty()).then_some(notes)
 }
 
 /// How many panels stand in a row where there is room. Three stand in one rather than leave a place empty, but for cells with values
@@ -353,6 +399,16 @@ fn columns(figure: &Figure) -> usize {
         (2, 3) if !figure.panels.iter().any(written) => 3,
         (asked, panels) => asked.clamp(1, 4).min(panels.max(1)),
     }
+}
+
+/// Whether a figure takes the whole width of paper, and not half of it.
+fn is_wide(figure: &Figure) -> bool {
+    let needs_room = |panel: &Panel| match &panel.marks {
+        Marks::Spans(_) | Marks::Table(_) => true,
+        Marks::Heat(heat) => heat.written,
+        _ => false,
+    };
+    figure.panels.len() > 1 || figure.panels.iter().any(needs_room)
 }
 
 /// How high a chart is: in the proportion of the paper's, and a row of spans needs its pixels.
@@ -409,16 +465,40 @@ fn finding(found: &Found, level: u8) -> String {
     });
     format!(
         "<li class=\"finding {tone}\">\n<p class=\"badges\"><span class=\"badge\"><span aria-hidden=\"true\">{mark}</span> {severity}</span> \
-         <span class=\"sure\">{sureness}</span></p>\n<h{level}>{title}</h{level}>\n<p class=\"what\">{what}</p>\n{at}\
+         <span class=\"sure\">{sureness}</span></p>\n<h{level}>{title}</h{level}>\n<p class=\"what\">{what}</p>\n{at}{others}\
          <details open><summary><h{next}>{evidence_heading}</h{next}></summary>\n<ul>\n{evidence}</ul></details>\n\
          <div class=\"next\"><h{next}>{next_heading}</h{next}>\n{general}<p>{advice}</p></div>\n</li>\n",
         tone = class(tone),
         severity = both(&severity(found.severity)),
         sureness = both(&sureness(found.sureness)),
         what = prose(&found.what),
+        others = others(&found.others, next),
         evidence_heading = both(&EVIDENCE),
         next_heading = both(&NEXT),
         advice = prose(&found.next),
+    )
+}
+
+/// What the same rule found in other runs, folded.
+fn others(others: &[(Words, Words)], level: u8) -> String {
+    if others.is_empty() {
+        return String::new();
+    }
+    let each: String = others
+        .iter()
+        .map(|(run, what)| format!("<li><b>{}</b>: {}</li>\n", both(run), prose(what)))
+        .collect();
+    let number = others.len();
+    let heading = Words::both(
+        match number {
+            1 => "What was found of it in another run".to_owned(),
+            _ => format!("What was found of it in {number} other runs"),
+        },
+        format!("在另外 {number} 次运行中的同类发现"),
+    );
+    format!(
+        "<details class=\"others\"><summary><h{level}>{}</h{level}></summary>\n<ul>\n{each}</ul></details>\n",
+        both(&heading)
     )
 }
 
@@ -468,6 +548,9 @@ const fn deeper(level: u8) -> u8 {
 
 /// So many points that share a finding are named with it.
 const MOST_POINTS: usize = 8;
+
+/// What stands between the parts of a line under the title.
+const PART: &str = " · ";
 
 const SKIP: Words = Words::fixed("Skip to the content", "跳到正文");
 const LANGUAGE: Words = Words::fixed("Language", "语言");

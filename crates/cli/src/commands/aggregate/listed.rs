@@ -31,10 +31,16 @@ fn row(entry: &Entry, results: &Path) -> Vec<String> {
     let began =
         entry.began.map_or("–".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M").to_string());
     let model = if entry.model.is_empty() { "–".to_owned() } else { entry.model.clone() };
+    let results = match entry.missing() {
+        0 => entry.points.len().to_string(),
+        missing => format!("{} of {}", entry.points.len(), entry.points.len() + missing),
+    };
     let read = match (&entry.state, entry.unreadable.len()) {
-        (State::Open(_), 0) if entry.points.is_empty() => "none yet".to_owned(),
-        (_, 0) => entry.points.len().to_string(),
-        (_, lost) => format!("{}, {lost} failed or unreadable", entry.points.len()),
+        (State::Open(_), 0) if entry.points.is_empty() && entry.planned.is_none() => {
+            "none yet".to_owned()
+        }
+        (_, 0) => results,
+        (_, lost) => format!("{results}, {lost} failed or unreadable"),
     };
     vec![name.display().to_string(), began, model, read, aggregated(&entry.folder)]
 }

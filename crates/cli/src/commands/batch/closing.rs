@@ -3,12 +3,17 @@
 //! Figures are taken from the results as they are, under vLLM's keys and in its units; a figure that a result names under
 //! `not_applicable` is absent.
 
+use std::path::Path;
+
+use jiff::Zoned;
 use serde_json::Value;
+use tokometer_report::gathered::AGGREGATE;
 
 use super::course::gist;
 use super::folder::Folder;
+use crate::commands::aggregate::quoted;
 use crate::commands::counted;
-use crate::dialect::llm_benchmark::Batch;
+use crate::dialect::llm_benchmark::{Batch, Combination, Order};
 use crate::exit::Exit;
 
 /// A row of the closing table.
@@ -94,8 +99,12 @@ impl Row {
 
 /// What came of a batch.
 pub(super) struct Close {
+    /// By number.
     rows: Vec<Row>,
+    /// As a shell takes it.
     folder: String,
+    /// The table that would be made of it now, as a shell takes it.
+    table: String,
 }
 
 impl Close {
@@ -106,8 +115,16 @@ impl Close {
             (None, Some(why)) => Row { name: name.clone(), came: Came::Failed(why) },
             (None, None) => Row { name: name.clone(), came: Came::Missing },
         };
-        let rows = batch.planned.iter().map(|planned| row(&planned.combination.name)).collect();
-        Self { rows, folder: folder.path().display().to_string() }
+        let mut all: Vec<&Combination> =
+            batch.planned.iter().map(|planned| &planned.combination).collect();
+        // As it was written it stays; what was shuffled is found again by number.
+        if batch.config.order == Some(Order::Random) {
+            all.sort_by(|a, b| a.by_number(b));
+        }
+        let rows = all.into_iter().map(|combination| row(&combination.name)).collect();
+        let date = Zoned::now().strftime("%Y%m%d");
+        let table = folder.path().join(format!("{AGGREGATE}{date}.csv"));
+        Self { rows, folder: quoted(folder.path()), table: quoted(&table) }
     }
 
     /// The closing table.
@@ -129,7 +146,8 @@ impl Close {
     }
 
     /// Why combinations have no result, and what to do next; `config` is the batch's file.
-    pub(super) fn explain(&self, config: &str) -> Vec<String> {
+    pub(super) fn explain(&self, config: &Path) -> Vec<String> {
+        let config = quoted(config);
         let mut said = Vec::new();
         let mut missing = 0;
         let mut failed = 0;
@@ -143,7 +161,7 @@ impl Close {
                 Came::Result { .. } => {}
             }
         }
-        let Self { folder, rows } = self;
+        let Self { folder, rows, table } = self;
         if failed + missing > 0 {
             let (of, without) = (rows.len(), failed + missing);
             said.push(format!(
@@ -154,7 +172,7 @@ impl Close {
         if failed + missing < rows.len() {
             said.push(format!("\nresults are in {folder}; next:"));
             said.push(format!("  tokometer aggregate --dir {folder}"));
-            said.push("  tokometer visualize".to_owned());
+            said.push(format!("  tokometer visualize --csv {table}"));
             said.push(format!("  tokometer report {folder} --html report.html"));
         }
         said
@@ -238,7 +256,7 @@ mod tests {
     }
 
     fn close(rows: Vec<Row>) -> Close {
-        Close { rows, folder: "results/m_1".into() }
+        Close { rows, folder: "results/m_1".into(), table: "results/m_1/table.csv".into() }
     }
 
     fn failed(name: &str) -> Row {
@@ -267,13 +285,13 @@ mod tests {
     #[test]
     fn what_has_no_result_is_explained_and_can_be_run_again() {
         let rows = vec![Row::of_result("a", &result(0, "valid")), failed("b")];
-        insta::assert_snapshot!(close(rows).explain("config.yaml").join("\n"), @"
+        insta::assert_snapshot!(close(rows).explain(Path::new("config.yaml")).join("\n"), @"
         failed: b: no request succeeded
         1 of 2 combinations have no result (each failed one has its NAME.error.txt); to run those alone: tokometer batch --config config.yaml --resume results/m_1
 
         results are in results/m_1; next:
           tokometer aggregate --dir results/m_1
-          tokometer visualize
+          tokometer visualize --csv results/m_1/table.csv
           tokometer report results/m_1 --html report.html
         ");
     }

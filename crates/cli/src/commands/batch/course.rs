@@ -2,6 +2,7 @@
 //!
 //! Deliberately nothing is judged here: what is in the folder afterwards says what came of the batch.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -11,8 +12,9 @@ use tokometer_metrics::summary::PointSummary;
 use tokometer_plan::{Resolved, Span};
 
 use super::closing::Row;
-use super::folder::Folder;
+use super::folder::{Folder, State};
 use super::forecast::{Forecast, in_words};
+use crate::commands::aggregate::quoted;
 use crate::dialect::llm_benchmark::{Batch, Planned, by_keys};
 use crate::exit::Exit;
 use crate::interruption::Interruption;
@@ -35,7 +37,7 @@ pub(super) struct Course<'a> {
     pub(super) batch: &'a Batch,
     pub(super) folder: &'a Folder,
     /// What the file of the batch is called.
-    pub(super) config: &'a str,
+    pub(super) config: &'a Path,
 }
 
 /// What came of a combination.
@@ -59,6 +61,7 @@ impl Course<'_> {
         if done > 0 {
             screen.say(format_args!("{done} of {total} combinations have their result already"));
         }
+        self.tell(State::Running, screen);
         for (place, &index) in pending.iter().enumerate() {
             if place > 0 {
                 self.pause(interruption, screen);
@@ -112,14 +115,24 @@ impl Course<'_> {
                 Outcome::Interrupted => break,
             }
         }
-        if interruption.urgency() != Urgency::None {
-            let folder = self.folder.path().display();
+        let interrupted = interruption.urgency() != Urgency::None;
+        self.tell(if interrupted { State::Interrupted } else { State::Ended }, screen);
+        if interrupted {
+            let folder = quoted(self.folder.path());
             screen.say(format_args!(
                 "the batch was interrupted; go on with: tokometer batch --config {} --resume {folder}",
-                self.config
+                quoted(self.config)
             ));
         }
         screen.say("");
+    }
+
+    /// Writes down how far it came. A folder that takes no file says so when a result is to be kept.
+    fn tell(&self, state: State, screen: &Screen) {
+        let names = self.batch.planned.iter().map(|planned| planned.combination.name.as_str());
+        if let Err(trouble) = self.folder.keep_status(state, names) {
+            screen.say(trouble);
+        }
     }
 
     fn pause(&self, interruption: &Interruption, screen: &Screen) {
@@ -178,13 +191,13 @@ impl Course<'_> {
     /// Writes down why a combination has no result.
     fn explain(&self, planned: &Planned, why: &str, screen: &Screen) {
         let combination = &planned.combination;
-        let folder = self.folder.path().display();
+        let folder = quoted(self.folder.path());
         let text = format!(
             "{}: {why}\n\ncombination: {combination}\nits log, if it came so far: {}\nto run again what is missing: tokometer batch \
              --config {} --resume {folder}\n",
             combination.name,
             self.folder.runs().join(&combination.name).join(session::LOG).display(),
-            self.config,
+            quoted(self.config),
         );
         if let Err(trouble) = self.folder.keep_error(&combination.name, &text) {
             screen.say(trouble);

@@ -4,6 +4,7 @@
 //! A result appears whole or not at all, and only of a combination that came to its end: whatever reads the folder needs not ask.
 //! Nothing that was measured is deleted: an earlier attempt is set aside under `earlier/`.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use jiff::Zoned;
 use serde_json::Value;
 
+use crate::commands::aggregate::quoted;
 use crate::dialect::llm_benchmark::{Config, read};
 use crate::session::{LOG, basename, safe};
 use crate::trouble::Trouble;
@@ -67,12 +69,26 @@ impl Folder {
     pub(crate) fn of_before(config: &Config, named: Option<&Path>) -> Result<Self, Trouble> {
         let results = config.results_dir();
         let Some(named) = named else {
-            let newest = batches(results).into_iter().find(|folder| {
-                folder.batch().is_ok_and(|before| differing(&before, config).is_none())
-            });
-            return newest.ok_or_else(|| {
-                Trouble::input(format!("{} holds no folder of this batch", results.display()))
-                    .with_hint("leave out --resume to begin it, or name the folder: --resume DIR")
+            let all = batches(results);
+            let differing_from = |folder: &Self| {
+                let before = folder.batch().ok().filter(|before| before.model == config.model)?;
+                Some(differing(&before, config))
+            };
+            let same = |folder: &&Self| differing_from(folder).is_some_and(|keys| keys.is_empty());
+            if let Some(newest) = all.iter().find(same) {
+                return Ok(newest.clone());
+            }
+            let trouble =
+                Trouble::input(format!("{} holds no folder of this batch", results.display()));
+            let other = all.iter().find_map(|folder| Some((folder, differing_from(folder)?)));
+            return Err(match other {
+                None => trouble.with_hint("leave out --resume to begin it, or name the folder: --resume DIR"),
+                Some((folder, keys)) => trouble.with_hint(format!(
+                    "the newest of this model, {}, differs in {}; leave out --resume to begin anew, or go on with that one: {}",
+                    folder.path.display(),
+                    keys.join(", "),
+                    folder.going_on()
+                )),
             });
         };
         let path = match named.is_dir() {
@@ -81,16 +97,22 @@ impl Folder {
         };
         let folder = Self { path };
         let before = folder.batch()?;
-        match differing(&before, config) {
-            None => Ok(folder),
-            Some(key) => {
-                let path = folder.path.display();
-                Err(Trouble::input(format!("{path} holds another batch: its {key} is not the same"))
-                    .with_hint(format!(
-                        "go on with its own: tokometer batch --config {path}/{BATCH} --resume {path}; or leave out --resume to begin anew"
-                    )))
-            }
+        let keys = differing(&before, config);
+        if keys.is_empty() {
+            return Ok(folder);
         }
+        let path = folder.path.display();
+        let problem = format!("{path} holds another batch, which differs in {}", keys.join(", "));
+        Err(Trouble::input(problem).with_hint(format!(
+            "go on with its own: {}; or leave out --resume to begin anew",
+            folder.going_on()
+        )))
+    }
+
+    /// The command that goes on with what the folder itself says.
+    fn going_on(&self) -> String {
+        let (config, path) = (quoted(&self.path.join(BATCH)), quoted(&self.path));
+        format!("tokometer batch --config {config} --resume {path}")
     }
 
     /// Takes the folder away again where no run has begun in it.
@@ -98,6 +120,7 @@ impl Folder {
         if !self.runs().exists() {
             // What cannot be taken away stays, and harms nobody.
             let _ = fs::remove_file(self.path.join(BATCH));
+            let _ = fs::remove_file(self.path.join(STATUS));
             let _ = fs::remove_dir(&self.path);
         }
     }
@@ -139,8 +162,7 @@ impl Folder {
             return Ok(());
         }
         let earlier = self.path.join(EARLIER);
-        let free = (1..).map(|again| earlier.join(format!("{name}-{again}")));
-        let free = free.into_iter().find(|path| !path.exists()).unwrap_or_default();
+        let free = free(&earlier, name, "");
         let log = free.join(LOG);
         let moved =
             fs::create_dir_all(&earlier).and_then(|()| fs::rename(&run, &free)).and_then(|()| {
@@ -159,7 +181,7 @@ impl Folder {
         let half = self.path.join(format!(".{name}.json.part"));
         fs::copy(written, &half)
             .and_then(|_| fs::rename(&half, &file))
-            .and_then(|()| self.forget_error(name))
+            .and_then(|()| self.set_error_aside(name))
             .map_err(|error| unwritable(&file, &error))
     }
 
@@ -172,11 +194,37 @@ impl Folder {
         fs::write(&file, why).map_err(|error| unwritable(&file, &error))
     }
 
-    fn forget_error(&self, name: &str) -> io::Result<()> {
-        match fs::remove_file(self.path.join(error_file(name))) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+    /// Sets an explanation aside, to the earlier attempts: there is a result now.
+    fn set_error_aside(&self, name: &str) -> io::Result<()> {
+        let file = self.path.join(error_file(name));
+        if !file.exists() {
+            return Ok(());
         }
+        let earlier = self.path.join(EARLIER);
+        fs::create_dir_all(&earlier)?;
+        fs::rename(&file, free(&earlier, name, ERROR))
+    }
+
+    /// Writes down how far the batch came, and which combinations it has.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(crate) fn keep_status<'n>(
+        &self,
+        state: State,
+        names: impl Iterator<Item = &'n str>,
+    ) -> Result<(), Trouble> {
+        let file = self.path.join(STATUS);
+        let half = self.path.join(format!(".{STATUS}.part"));
+        let mut text = format!(
+            "# How far this batch came, and what there is to be.\nstate: {}\ncombinations:\n",
+            state.word()
+        );
+        // A name that YAML could take for something else stands in JSON's quotation marks.
+        names.for_each(|name| text.push_str(&format!("  - {}\n", Value::from(name))));
+        fs::write(&half, text)
+            .and_then(|()| fs::rename(&half, &file))
+            .map_err(|error| unwritable(&file, &error))
     }
 
     /// The batch that the folder is of.
@@ -188,6 +236,34 @@ impl Folder {
         })?;
         Ok(read(&text, &file.display().to_string())?.spelt_out())
     }
+}
+
+/// How far a batch came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It runs; or it was killed, and could not say so.
+    Running,
+    /// Every combination had its turn.
+    Ended,
+    /// The user wanted no more.
+    Interrupted,
+}
+
+impl State {
+    /// Its stable name.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Ended => "ended",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// The first path of an earlier attempt at a combination that is not taken yet.
+fn free(earlier: &Path, name: &str, suffix: &str) -> PathBuf {
+    let paths = (1..).map(|again| earlier.join(format!("{name}-{again}{suffix}")));
+    paths.into_iter().find(|path| !path.exists()).unwrap_or_default()
 }
 
 /// The folders of batches, the newest first.
@@ -202,15 +278,16 @@ fn batches(results: &Path) -> Vec<Folder> {
     folders
 }
 
-/// The first key in which two batches differ. Where results are kept is none of what is run.
-fn differing(before: &Config, now: &Config) -> Option<String> {
+/// The keys in which two batches differ. Where results are kept is none of what is run.
+fn differing(before: &Config, now: &Config) -> Vec<String> {
     let fields = |config: &Config| match serde_json::to_value(config) {
         Ok(Value::Object(fields)) => fields,
         _ => serde_json::Map::new(),
     };
     let (before, now) = (fields(before), fields(now));
-    let mut keys = before.keys().chain(now.keys()).filter(|key| *key != "results_dir");
-    keys.find(|key| before.get(*key) != now.get(*key)).cloned()
+    let keys: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
+    let differs = |key: &&String| *key != "results_dir" && before.get(*key) != now.get(*key);
+    keys.into_iter().filter(differs).cloned().collect()
 }
 
 /// What the folder of a batch is called: the model's own name without what tells how it was quantized, and the time.
@@ -235,14 +312,14 @@ fn without<'n>(name: &'n str, suffix: &str) -> Option<&'n str> {
 }
 
 fn error_file(name: &str) -> String {
-    format!("{name}.error.txt")
+    format!("{name}{ERROR}")
 }
 
 fn as_file(folder: &Path) -> String {
     let version = env!("CARGO_PKG_VERSION");
     let name = folder.file_name().unwrap_or_default().display();
     format!(
-        "# The batch {name} of tokometer {version}, every default spelt out: docs/batch.md explains it.\n"
+        "# The batch {name} of tokometer {version}, with the batch's own defaults spelt out: docs/batch.md explains it.\n"
     )
 }
 
@@ -253,6 +330,8 @@ fn unwritable(path: &Path, error: &io::Error) -> Trouble {
 
 /// The batch itself, in its folder.
 pub(super) const BATCH: &str = "batch.yaml";
+const STATUS: &str = "status.yaml";
+const ERROR: &str = ".error.txt";
 const RUNS: &str = "runs";
 const EARLIER: &str = "earlier";
 const EARLIER_LOG: &str = "run.earlier.jsonl";
@@ -300,7 +379,12 @@ mod tests {
         assert_eq!(Folder::of_before(&config, None).unwrap().path(), second.path());
         config.model = "other".into();
         let refused = Folder::of_before(&config, Some(first.path())).unwrap_err().to_string();
-        assert!(refused.contains("holds another batch: its model is not the same"), "{refused}");
+        assert!(refused.contains("holds another batch, which differs in model"), "{refused}");
+        config.model = "m".into();
+        (config.pause, config.seed) = (Some(Default::default()), Some(7));
+        config.pause = Some(tokometer_plan::Span(std::time::Duration::from_secs(3)));
+        let refused = Folder::of_before(&config, None).unwrap_err().to_string();
+        assert!(refused.contains("differs in pause, seed;"), "{refused}");
     }
 
     #[test]
@@ -315,6 +399,31 @@ mod tests {
         }
         write("{\"completed\": 3}");
         assert!(folder.result("a").is_some());
+    }
+
+    #[test]
+    fn a_result_sets_the_explanation_before_it_aside() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder { path: place.path().to_owned() };
+        let written = place.path().join("written");
+        fs::write(&written, "{\"completed\": 3}").unwrap();
+        for attempt in 1..3 {
+            folder.keep_error("a", "a: gone\n").unwrap();
+            folder.keep_result("a", &written).unwrap();
+            assert_eq!(folder.error("a"), None);
+            assert!(place.path().join(format!("earlier/a-{attempt}.error.txt")).exists());
+        }
+    }
+
+    #[test]
+    fn how_far_it_came_is_told_to_whoever_reads_the_folder() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder { path: place.path().to_owned() };
+        fs::write(place.path().join(BATCH), "model: m\n").unwrap();
+        folder.keep_status(State::Interrupted, ["a", "yes"].into_iter()).unwrap();
+        let entry = tokometer_report::gathered::entry(place.path()).unwrap().unwrap();
+        assert_eq!(entry.not_run, ["a", "yes"]);
+        assert_eq!(entry.state, tokometer_report::gathered::State::Open(None));
     }
 
     #[test]

@@ -16,27 +16,35 @@ pub(super) struct Forecast {
     seconds: f64,
     /// The steps that they took them for.
     steps: f64,
+    /// Seconds that all combinations took.
+    all: f64,
+    /// How many those are.
+    number: u32,
 }
 
 impl Forecast {
     /// A combination took that long.
     pub(super) fn took(&mut self, combination: &Combination, length: Duration) {
+        self.all += length.as_secs_f64();
+        self.number += 1;
         if let Effort::Steps(steps) = effort(combination) {
             self.seconds += length.as_secs_f64();
             self.steps += steps;
         }
     }
 
-    /// How long these will take, if they go as those before. `None` if nothing before them was like them.
+    /// How long these will take, if they go as those before: one of a kind that none of those was, as long as those took on average.
+    /// `None` if nothing can be told of one of them.
     pub(super) fn of<'c>(
         self,
         rest: impl IntoIterator<Item = &'c Combination>,
     ) -> Option<Duration> {
         let each = (self.steps > 0.0).then(|| self.seconds / self.steps);
+        let mean = (self.number > 0).then(|| self.all / f64::from(self.number));
         let length = |combination| match effort(combination) {
-            Effort::Steps(steps) => Some(steps * each?),
+            Effort::Steps(steps) => each.map(|each| steps * each).or(mean),
             Effort::Seconds(seconds) => Some(seconds),
-            Effort::Unknown => None,
+            Effort::Unknown => mean,
         };
         let seconds = rest.into_iter().map(length).sum::<Option<f64>>()?;
         Duration::try_from_secs_f64(seconds).ok()
@@ -108,6 +116,16 @@ mod tests {
         // 11 rounds of 100, then 10 and 11 rounds of 200.
         assert_eq!(forecast.of(all[1..].iter().copied()), Some(Duration::from_secs(11 + 20 + 22)));
         assert_eq!(forecast.of([]), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn what_none_before_was_like_takes_as_long_as_those_did_on_average() {
+        let batch = batch("points: [{rate: inf, number: 5}, {rate: 2, number: 10}]");
+        let all: Vec<_> = batch.planned.iter().map(|planned| &planned.combination).collect();
+        let mut forecast = Forecast::default();
+        forecast.took(all[0], Duration::from_secs(4));
+        forecast.took(all[1], Duration::from_secs(6));
+        assert_eq!(forecast.of([all[2], all[3]]), Some(Duration::from_secs(5 + 5)));
     }
 
     #[test]

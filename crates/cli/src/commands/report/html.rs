@@ -20,7 +20,7 @@ use crate::screen::Screen;
 use crate::session::{LOG, exit_of};
 use crate::trouble::{Trouble, chain};
 
-/// Writes the page. What cannot be read among what can is named and passed over, which the exit code says.
+/// Writes the page, to stdout where the file is `-`. What cannot be read among what can is named and passed over, which the exit code says.
 ///
 /// # Errors
 /// If a folder holds nothing that can be read, or the page cannot be written.
@@ -32,16 +32,21 @@ pub(super) fn write(
 ) -> Result<Exit, Trouble> {
     let (study, passed) = gather(folders, screen)?;
     let page = html::page(&study, Shown { language });
-    fs::write(file, &page)
-        .map_err(|error| Trouble::caused(format!("cannot write {}", file.display()), &error))?;
-    let points: usize = study.runs.iter().map(|run| run.points.len()).sum();
-    screen.say(format!(
-        "wrote {} ({} KB): runs {}, points {points}, results without a log {}",
-        file.display(),
-        count(page.len() as u64 / 1_000),
-        study.runs.len(),
-        study.others.len()
-    ));
+    if file == Path::new(STDOUT) {
+        screen.print(page);
+        screen.check()?;
+    } else {
+        fs::write(file, &page)
+            .map_err(|error| Trouble::caused(format!("cannot write {}", file.display()), &error))?;
+        let points: usize = study.runs.iter().map(|run| run.points.len()).sum();
+        screen.say(format!(
+            "wrote {} ({} KB): runs {}, points {points}, results without a log {}",
+            file.display(),
+            count(page.len() as u64 / 1_000),
+            study.runs.len(),
+            study.others.len()
+        ));
+    }
     Ok(if passed > 0 { Exit::Incomplete } else { exit(&study) })
 }
 
@@ -204,6 +209,9 @@ fn exit(study: &Study) -> Exit {
     let complete = study.runs.iter().all(|run| run.complete);
     exit_of(&points, if complete { Ending::Complete } else { Ending::Interrupted })
 }
+
+/// The file that stands for stdout.
+const STDOUT: &str = "-";
 
 /// What EvalScope calls the figures of a point.
 const OF_EVALSCOPE: &str = "benchmark_summary.json";

@@ -9,7 +9,7 @@ use tokometer_report::count;
 use tokometer_report::gathered::{Entry, Side, State, Told, listing};
 
 use super::found::{self, Found, amount};
-use super::{Places, since, state, verdict};
+use super::{Places, since, state, told, verdict};
 use crate::screen::Screen;
 use crate::trouble::Trouble;
 
@@ -88,10 +88,13 @@ fn row(found: &Found) -> Vec<String> {
         value.map_or_else(absent, |value| marked(number(value, digits)))
     };
     let points = match (&entry.state, entry.points.len()) {
+        (_, points) if entry.missing() > 0 => {
+            format!("{points} of {}", points + entry.missing())
+        }
         (State::Open(_) | State::Damaged(_), 0) => absent(),
         (_, points) => points.to_string(),
     };
-    let verdict = match (state(entry), entry.verdict()) {
+    let verdict = match (told(entry), entry.verdict()) {
         (Some(state), Some(kind)) if kind != "valid" => format!("{state}, {}", judged(entry, kind)),
         (Some(state), _) => state,
         (None, Some(kind)) => judged(entry, kind),
@@ -182,6 +185,9 @@ pub(super) fn data(found: &Found) -> Value {
         "points": entry.points.iter().map(point).collect::<Vec<_>>(),
         "findings": entry.findings,
         "unreadable": unreadable,
+        "planned": entry.planned,
+        "missing": entry.missing(),
+        "not_run": entry.not_run,
         "tags": found.tags,
         "bytes": found::size(&entry.folder),
     })
@@ -195,7 +201,7 @@ const HEADINGS: [(&str, Side); 12] = [
     ("points", Side::Right),
     ("requests", Side::Right),
     ("ok", Side::Right),
-    ("best tok/s", Side::Right),
+    ("best out tok/s", Side::Right),
     ("its P99 TTFT ms", Side::Right),
     ("verdict", Side::Left),
     ("size", Side::Right),
@@ -206,7 +212,50 @@ const LONGEST_MODEL: usize = 28;
 
 #[cfg(test)]
 mod tests {
+    use tokometer_report::gathered::Kind;
+
     use super::*;
+
+    fn found(state: State, points: usize, planned: Option<usize>) -> Found {
+        let point = |_| Told {
+            name: "a".into(),
+            requests: Some(10),
+            succeeded: Some(10),
+            output_throughput: None,
+            p99_ttft_ms: None,
+            verdict: Some("valid".into()),
+        };
+        let entry = Entry {
+            folder: "nowhere".into(),
+            kind: Kind::Batch,
+            began: None,
+            model: "m".into(),
+            state,
+            points: (0..points).map(point).collect(),
+            findings: Vec::new(),
+            ours: true,
+            unreadable: Vec::new(),
+            planned,
+            not_run: Vec::new(),
+        };
+        Found { id: "abc".into(), entry, tags: Vec::new(), root: "results".into() }
+    }
+
+    #[test]
+    fn how_much_of_a_batch_is_missing_is_told() {
+        let told = |state, points, planned| {
+            let row = row(&found(state, points, planned));
+            (row[4].clone(), row[9].clone())
+        };
+        let pair = |points: &str, verdict: &str| (points.to_owned(), verdict.to_owned());
+        assert_eq!(told(State::Open(None), 16, Some(20)), pair("16 of 20", "4 missing"));
+        assert_eq!(told(State::CutShort, 16, Some(20)), pair("16 of 20", "4 missing"));
+        assert_eq!(told(State::Open(None), 0, Some(20)), pair("0 of 20", "20 missing"));
+        assert_eq!(told(State::Complete, 20, Some(20)), pair("20", "valid"));
+        assert_eq!(told(State::Open(None), 16, None), pair("16", "unfinished"));
+        let now = std::time::SystemTime::now();
+        assert_eq!(told(State::Open(Some(now)), 16, Some(20)), pair("16 of 20", "in progress"));
+    }
 
     #[test]
     fn a_share_is_a_hundred_only_if_all_succeeded() {

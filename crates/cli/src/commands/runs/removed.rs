@@ -9,7 +9,7 @@ use clap::Args;
 use tokometer_report::gathered::{Kind, State};
 
 use super::found::{self, Found, amount, size};
-use super::{Places, state};
+use super::{IN_PROGRESS, Places, state, told};
 use crate::commands::counted;
 use crate::screen::Screen;
 use crate::trouble::Trouble;
@@ -44,7 +44,7 @@ pub(super) fn remove(
     }
     let sizes: Vec<u64> = chosen.iter().map(|found| size(&found.entry.folder)).collect();
     for (found, size) in chosen.iter().zip(&sizes) {
-        let state = state(&found.entry).map_or(String::new(), |state| format!(", {state}"));
+        let state = told(&found.entry).map_or(String::new(), |state| format!(", {state}"));
         screen.say(format!(
             "{}  {}  {} of {}{state}, {}",
             found.id,
@@ -95,7 +95,7 @@ fn check(found: &Found) -> Result<(), Trouble> {
             .with_hint("remove it by hand if it is not needed"));
     }
     if matches!(found.entry.state, State::Open(Some(_)))
-        && state(&found.entry).as_deref() == Some("in progress")
+        && state(&found.entry).as_deref() == Some(IN_PROGRESS)
     {
         return Err(refused("its log is still being written")
             .with_hint("end the run first, or wait half a minute after it was killed"));

@@ -56,10 +56,18 @@ fn text(found: &Found) -> String {
             "state",
             match &entry.state {
                 State::Damaged(why) => format!("{state}: {why}"),
-                State::Open(_) => format!("{state}: it still runs, was interrupted, or was killed"),
+                // A log that ends, and a batch that says so, go on no more.
+                State::Open(None) => format!("{state}: it was interrupted or killed"),
+                State::Open(Some(_)) => {
+                    format!("{state}: it still runs, was interrupted, or was killed")
+                }
                 _ => state,
             },
         ));
+    }
+    if entry.missing() > 0 {
+        let (missing, planned) = (entry.missing(), entry.points.len() + entry.missing());
+        facts.push(("missing", format!("{missing} of {planned} combinations have no result")));
     }
     if let Some(kind) = entry.verdict() {
         facts.push(("verdict", verdict(kind)));
@@ -78,6 +86,16 @@ fn text(found: &Found) -> String {
         text.push_str("\nfailed or unreadable\n");
         for (name, why) in &entry.unreadable {
             text.push_str(&format!("  {name}: {why}\n"));
+        }
+    }
+    if !entry.not_run.is_empty() {
+        text.push_str("\nnot run, or not to the end\n");
+        for name in entry.not_run.iter().take(MOST_FILES) {
+            text.push_str(&format!("  {name}\n"));
+        }
+        let more = entry.not_run.len().saturating_sub(MOST_FILES);
+        if more > 0 {
+            text.push_str(&format!("  and {} more\n", count(more as u64)));
         }
     }
     if !entry.findings.is_empty() {
@@ -140,6 +158,11 @@ fn nexts(found: &Found) -> Vec<String> {
             format!("tokometer report {folder} --html report.html"),
             format!("tokometer explain {folder}"),
             format!("tokometer aggregate --dir {folder}"),
+        ],
+        Kind::Batch if found.entry.missing() > 0 => vec![
+            format!("tokometer batch --config {folder}/batch.yaml --resume {folder}"),
+            format!("tokometer aggregate --dir {folder}"),
+            format!("tokometer report {folder} --html report.html"),
         ],
         Kind::Batch | Kind::Single => vec![
             format!("tokometer aggregate --dir {folder}"),

@@ -41,18 +41,23 @@ impl Rows {
                 .count();
             not_ours(&format!("{shown}, line {line}: not UTF-8"))
         })?;
-        let table = Table::from_csv(&text)
+        let read = Table::from_csv(&text)
             .map_err(|malformed| not_ours(&format!("{shown}, {malformed}")))?;
-        if table.rows.is_empty() {
+        if read.table.rows.is_empty() && read.damaged.is_empty() {
             return Err(Trouble::input(format!("{shown} holds headings and no result"))
                 .with_hint("tokometer aggregate says which results it could not read"));
         }
-        for (row, record) in table.records().iter().enumerate() {
+        let mut damaged: Vec<(u64, String)> =
+            read.damaged.into_iter().map(|passed| (passed.line, passed.why)).collect();
+        for (record, line) in read.table.records().iter().zip(read.lines) {
             match Case::of_row(record) {
                 Ok(case) => self.cases.push(case),
-                Err(why) => self.damaged.push(format!("{shown}, result {}: {why}", row + 1)),
+                Err(why) => damaged.push((line, why)),
             }
         }
+        damaged.sort();
+        let damaged = damaged.into_iter().map(|(line, why)| format!("{shown}, line {line}: {why}"));
+        self.damaged.extend(damaged);
         Ok(())
     }
 }

@@ -56,7 +56,7 @@ fn a_table_that_is_none_of_results_is_refused_with_its_line() {
     assert!(refused("a,b\n1,2\n").starts_with("table.csv, line 1: no table of results"));
     assert_eq!(refused(b"duration\n\xff\n"), "table.csv, line 2: not UTF-8");
     assert_eq!(refused(HEAD), "table.csv holds headings and no result");
-    assert!(refused(format!("{HEAD}m,4\n")).starts_with("table.csv, line 3: the row has 2 fields"));
+    assert_eq!(refused(format!("{HEAD}m,4\n")), "none of the rows holds a result");
 }
 
 #[test]
@@ -87,9 +87,33 @@ fn images_are_pngs_in_the_language_that_was_asked_for() {
     let (_folder, arguments) = asked(table.as_bytes(), |arguments| {
         (arguments.format, arguments.lang) = (Format::Png, Language::Chinese);
     });
-    assert_eq!(visualize(&arguments).unwrap(), Exit::Done);
+    assert_eq!(visualize_with(&arguments, |_| None).unwrap(), Exit::Done);
     let png = fs::read(arguments.output.join("throughput_comparison.png")).unwrap();
     assert!(png.starts_with(b"\x89PNG"));
+}
+
+#[test]
+fn a_language_without_a_font_is_refused_for_pngs_before_a_chart_is_overwritten() {
+    let table = format!("{HEAD}{}{}", row(1), row(4));
+    let none = |language| (language == Language::Chinese).then_some("no font");
+    let chinese = |format: Format| {
+        asked(table.as_bytes(), |arguments| {
+            (arguments.format, arguments.lang) = (format, Language::Chinese);
+        })
+    };
+    let (_folder, arguments) = chinese(Format::Png);
+    fs::create_dir(&arguments.output).unwrap();
+    let good = arguments.output.join("throughput_comparison.png");
+    fs::write(&good, "good").unwrap();
+    let trouble = visualize_with(&arguments, none).unwrap_err();
+    assert_eq!(trouble.exit(), Exit::Input);
+    assert!(trouble.what().contains("--lang zh") && trouble.has_hint(), "{}", trouble.what());
+    assert_eq!(fs::read(&good).unwrap(), b"good");
+    assert_eq!(written(&arguments.output), ["throughput_comparison.png"]);
+    for format in [Format::Svg, Format::Html] {
+        let (_folder, arguments) = chinese(format);
+        assert_eq!(visualize_with(&arguments, none).unwrap(), Exit::Done, "{format:?}");
+    }
 }
 
 #[test]
@@ -109,7 +133,8 @@ fn a_damaged_row_is_left_out_and_the_exit_code_says_so() {
     let rows = Rows::read(&arguments.csv).unwrap();
     assert_eq!(rows.cases.len(), 2);
     assert!(
-        rows.damaged[0].ends_with("result 2: completed is \"many\", and no number"),
+        rows.damaged[0]
+            .ends_with(", line 4: column 5 (completed) has \"many\", where a number belongs"),
         "{:?}",
         rows.damaged
     );

@@ -207,8 +207,29 @@ impl Config {
                     "for example concurrency_prompts: [[1, 10], [4, 40]], the most at once and requests; or rate_prompts, or points",
                 ));
         }
+        self.check_number()?;
         self.check_twins()?;
         metadata::check(&self.metadata)
+    }
+
+    /// Refuses more combinations than anybody means: each is a plan, and all of them are checked before the first is run.
+    fn check_number(&self) -> Result<(), PlanError> {
+        let repetitions = self.repetitions.map_or(1, NonZeroU32::get);
+        let once = grid::number(self);
+        let number = once.saturating_mul(repetitions as usize);
+        let key = match once > MOST {
+            true if self.input_output.is_some() => "input_output",
+            true => "concurrency_prompts",
+            false => "repetitions",
+        };
+        match number > MOST {
+            true => Err(PlanError::at(
+                key,
+                format!("makes {number} combinations, and a batch has at most {MOST}"),
+            )
+            .with_hint("run fewer of them, or several batches one after the other")),
+            false => Ok(()),
+        }
     }
 
     /// Refuses what stands twice: its results would be written over each other.
@@ -259,6 +280,9 @@ const DOCUMENT: Document = Document { name: "batch", guide: "docs/batch.md" };
 
 /// The smallest batch, in one line.
 pub(crate) const MINIMAL: &str = "a batch needs model: NAME, base_url: http://localhost:8000, input_output: [[512, 512]] and concurrency_prompts: [[4, 40]]";
+
+/// The most combinations of a batch.
+const MOST: usize = 10_000;
 
 /// vLLM's.
 const SEED: u64 = 0;

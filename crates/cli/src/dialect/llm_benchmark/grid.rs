@@ -2,6 +2,7 @@
 //!
 //! Two combinations have the same name only if they are the same, for their results are told apart by nothing else.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use tokometer_plan::config::{Point, RampShape};
@@ -43,6 +44,40 @@ pub(crate) struct Combination {
     pub(crate) lengths_at: Option<String>,
     /// The setting that its load comes from: `concurrency_prompts.1`.
     pub(crate) load_at: String,
+}
+
+impl Combination {
+    /// Which of two comes first by what they are: lengths, loads, requests, repetition.
+    pub(crate) fn by_number(&self, other: &Self) -> Ordering {
+        let lengths = |combination: &Self| match combination.shape {
+            Shape::Lengths { input, output } => (input, output),
+            Shape::Dataset(_) | Shape::Text => (0, 0),
+        };
+        let pace = |combination: &Self| match (combination.point.rate, combination.point.ramp) {
+            (Some(Pace::Rate(rate)), _) => rate.per_second(),
+            (Some(Pace::AtOnce), _) => f64::INFINITY,
+            (None, Some(ramp)) => ramp.to,
+            (None, None) => 0.0,
+        };
+        lengths(self)
+            .cmp(&lengths(other))
+            .then(self.point.parallel.cmp(&other.point.parallel))
+            .then(pace(self).total_cmp(&pace(other)))
+            .then(self.point.number.cmp(&other.point.number))
+            .then(self.repetition.cmp(&other.repetition))
+            .then_with(|| self.name.cmp(&other.name))
+    }
+}
+
+/// How many combinations there are, each counted once.
+pub(super) fn number(config: &Config) -> usize {
+    let shapes = config.input_output.as_ref().map_or(1, Vec::len);
+    let loads = [
+        config.concurrency_prompts.as_ref().map_or(0, Vec::len),
+        config.rate_prompts.as_ref().map_or(0, Vec::len),
+        config.points.as_ref().map_or(0, Vec::len),
+    ];
+    shapes.saturating_mul(loads.iter().sum())
 }
 
 /// Every combination, in the order in which they are run.

@@ -34,7 +34,7 @@ fn whole(value: &Value) -> bool {
 }
 
 fn amount(value: &Value) -> bool {
-    value.as_f64().is_some_and(|number| number.is_finite() && number >= 0.0)
+    value.as_f64().is_some_and(|number| number.is_finite() && number > 0.0)
 }
 
 fn text(value: &Value) -> bool {
@@ -48,7 +48,7 @@ const KNOWN: &[(&str, &str, Fits)] = &[
     ("tp", "a whole number of at least 1", whole),
     ("gpus", "a whole number of at least 1", whole),
     ("batch", "a whole number of at least 1", whole),
-    ("price_per_hour", "an amount of money of at least 0", amount),
+    ("price_per_hour", "an amount of money above 0", amount),
     ("currency", "a text", text),
     ("data_type", "a text", text),
     ("gpu", "a text", text),

@@ -317,27 +317,27 @@ fn a_wrong_key_or_type_is_shown_with_its_place() {
     hint: docs/batch.md tells of every setting
     ");
     insta::assert_snapshot!(refused(&SMALLEST.replace("[[10, 20]]", "[[10]]")), @"
-    error: b.yaml:3:16: expected two values, found 1 of them
+    error: b.yaml:3:16: input_output.0: expected two values, found 1 of them
     hint: docs/batch.md tells of every setting
     ");
     insta::assert_snapshot!(refused(&SMALLEST.replace("[[10, 20]]", "[[10, 20, 30]]")), @"
-    error: b.yaml:3:16: expected two values, found 3 of them
+    error: b.yaml:3:16: input_output.0: expected two values, found 3 of them
     hint: docs/batch.md tells of every setting
     ");
     insta::assert_snapshot!(refused(&SMALLEST.replace("[[10, 20]]", "[10, 20]")), @"
-    error: b.yaml:3:16: expected a list
+    error: b.yaml:3:16: input_output.0: expected a list
     hint: docs/batch.md tells of every setting
     ");
     insta::assert_snapshot!(refused(&SMALLEST.replace("[[10, 20]]", "\n- [512, 0]")), @"
-    error: b.yaml:4:9: expected a whole number of at least 1, found integer `0`
+    error: b.yaml:4:9: input_output.0.1: expected a whole number of at least 1, found integer `0`
     hint: docs/batch.md tells of every setting
     ");
     insta::assert_snapshot!(refused(&SMALLEST.replace("[[2, 8]]", "[[-1, 8]]")), @"
-    error: b.yaml:4:24: expected a whole number, not negative
+    error: b.yaml:4:24: concurrency_prompts.0.0: out of range: expected a whole number from 0 to 4294967295
     hint: docs/batch.md tells of every setting
     ");
     insta::assert_snapshot!(refused(&SMALLEST.replace("[[2, 8]]", "[[many, 8]]")), @"
-    error: b.yaml:4:24: expected a whole number, not negative
+    error: b.yaml:4:24: concurrency_prompts.0.0: expected a whole number, not negative
     hint: docs/batch.md tells of every setting
     ");
     insta::assert_snapshot!(refused_with("plan: {generation: {temprature: 1}}"), @"
@@ -345,15 +345,15 @@ fn a_wrong_key_or_type_is_shown_with_its_place() {
     hint: did you mean temperature?
     ");
     insta::assert_snapshot!(refused_with("repetitions: 0"), @"
-    error: b.yaml:5:1: expected a whole number of at least 1, found integer `0`
+    error: b.yaml:5:14: repetitions: expected a whole number of at least 1, found integer `0`
     hint: docs/batch.md tells of every setting
     ");
     insta::assert_snapshot!(refused_with("order: shuffled"), @"
-    error: b.yaml:5:8: unknown value shuffled
+    error: b.yaml:5:8: order: unknown value shuffled
     hint: one of: as_written, random
     ");
     insta::assert_snapshot!(refused_with("rate_prompts: [[0, 10]]"), @"
-    error: b.yaml:5:17: expected a number of requests per second, from one a year (3.2e-8) to 1,000,000, or inf, found integer `0`
+    error: b.yaml:5:17: rate_prompts.0.0: expected a number of requests per second, from one a year (3.2e-8) to 1,000,000, or inf, found integer `0`
     hint: docs/batch.md tells of every setting
     ");
     insta::assert_snapshot!(refused("\n# nothing\n"), @"
@@ -392,6 +392,40 @@ fn a_list_that_runs_nothing_or_the_same_twice_is_refused() {
     error: b.yaml:1:8: model: is empty
     hint: a batch needs model: NAME, base_url: http://localhost:8000, input_output: [[512, 512]] and concurrency_prompts: [[4, 40]]
     ");
+}
+
+#[test]
+fn more_combinations_than_anybody_means_are_refused_before_they_are_made() {
+    insta::assert_snapshot!(refused_with("repetitions: 100000000"), @"
+    error: b.yaml:5:14: repetitions: makes 100000000 combinations, and a batch has at most 10000
+    hint: run fewer of them, or several batches one after the other
+    ");
+    let pairs: Vec<String> = (1..=200).map(|n| format!("[{n}, 1]")).collect();
+    let pairs = pairs.join(", ");
+    let told = refused(&format!(
+        "model: m\nbase_url: http://h\ninput_output: [{pairs}]\nconcurrency_prompts: [{pairs}]\n"
+    ));
+    assert!(told.contains("b.yaml:3:15: input_output: makes 40000 combinations"), "{told}");
+}
+
+#[test]
+fn what_was_shuffled_is_sorted_by_number() {
+    let batch = with("rate_prompts: [[10, 5], [2, 5]]\nrepetitions: 2\norder: random");
+    let mut all: Vec<&Combination> =
+        batch.planned.iter().map(|planned| &planned.combination).collect();
+    all.sort_by(|a, b| a.by_number(b));
+    let names: Vec<&str> = all.iter().map(|combination| combination.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "bench_io10x20_rps2_np5",
+            "bench_io10x20_rps2_np5_rep2",
+            "bench_io10x20_rps10_np5",
+            "bench_io10x20_rps10_np5_rep2",
+            "bench_io10x20_mc2_np8",
+            "bench_io10x20_mc2_np8_rep2",
+        ]
+    );
 }
 
 #[test]
@@ -480,8 +514,8 @@ fn metadata_are_what_they_are_called_and_nothing_of_the_results() {
     error: b.yaml:6:7: metadata.tp: must be a whole number of at least 1, not "two"
     hint: for example metadata: {tp: 8, gpu: H100, gpus: 8, price_per_hour: 24.0, currency: USD}
     "#);
-    insta::assert_snapshot!(refused_with("metadata: {price_per_hour: -1}"), @"
-    error: b.yaml:5:28: metadata.price_per_hour: must be an amount of money of at least 0, not -1
+    insta::assert_snapshot!(refused_with("metadata: {price_per_hour: 0}"), @"
+    error: b.yaml:5:28: metadata.price_per_hour: must be an amount of money above 0, not 0
     hint: for example metadata: {tp: 8, gpu: H100, gpus: 8, price_per_hour: 24.0, currency: USD}
     ");
     insta::assert_snapshot!(refused_with("metadata: {completed: 5}"), @"

@@ -4,7 +4,7 @@ use tokometer_metrics::course::Course;
 use tokometer_metrics::summary::PointSummary;
 
 use super::super::{PointChart, sheet, words};
-use super::{counted, line, title};
+use super::{counted, line, title, titled};
 use crate::figure::{Axis, Figure, Marks, On, Panel, Point, Rule, Scale};
 use crate::number::count;
 use crate::words::Words;
@@ -20,7 +20,7 @@ pub(in super::super) const CDF: PointChart = PointChart {
     draw,
 };
 
-fn draw(_summary: &PointSummary, course: &Course) -> Option<Figure> {
+fn draw(summary: &PointSummary, course: &Course) -> Option<Figure> {
     let panels: Vec<Panel> = course
         .curves
         .iter()
@@ -52,7 +52,9 @@ fn draw(_summary: &PointSummary, course: &Course) -> Option<Figure> {
             panel
         })
         .collect();
-    (!panels.is_empty()).then(|| sheet::figure(words(CDF.title), panels, 2, sheet::size(6.0, 3.9)))
+    let size = sheet::size(6.0, 3.9);
+    let title = titled(CDF.title, summary, 2.0 * size.width, None);
+    (!panels.is_empty()).then(|| sheet::figure(title, panels, 2, size))
 }
 
 fn rule(at: f64, label: &'static str) -> Rule {

@@ -6,6 +6,7 @@ use tokometer_metrics::summary::PointSummary;
 use super::super::{PointChart, sheet, words};
 use super::in_flight::curve;
 use super::{line, time};
+use crate::chinese;
 use crate::figure::{Axis, Dash, Figure, Look, Marker, Marks, Series};
 use crate::words::Words;
 
@@ -36,7 +37,8 @@ fn draw(summary: &PointSummary, course: &Course) -> Option<Figure> {
         .iter()
         .take(MOST_KINDS)
         .map(|group| {
-            (format!("{} {}", group.count, group.kind), format!("{} {}", group.count, group.kind))
+            let kind = chinese::failure(group.kind);
+            (format!("{} {}", group.count, group.kind), format!("{} 次{kind}", group.count))
         })
         .unzip();
     let title = Words::both(english.join(", "), chinese.join("，"));

@@ -4,7 +4,7 @@ use tokometer_metrics::course::{Course, Gaps};
 use tokometer_metrics::summary::PointSummary;
 
 use super::super::{PointChart, sheet, words};
-use super::time;
+use super::{time, titled};
 use crate::figure::{Axis, Figure, Heat, Marks, Scale};
 use crate::number::shortest;
 use crate::words::Words;
@@ -13,14 +13,14 @@ pub(in super::super) const GAPS: PointChart = PointChart {
     key: "itl_heatmap",
     title: ("Gaps between tokens over time", "令牌间延迟热力图"),
     about: (
-        "The darker a cell, the more gaps of that length ended then. A second band above the first is decoding that prefills held up; a band \
+        "The stronger a cell's colour, the more gaps of that length ended then. A second band above the first is decoding that prefills held up; a band \
          that climbs, a batch that grows.",
-        "颜色越深，表示该时段内该长度的间隔越多。主带之上的第二条带表示解码被预填充打断；带的上升表示批次变大。",
+        "颜色越强，表示该时段内该长度的间隔越多。主带之上的第二条带表示解码被预填充打断；带的上升表示批次变大。",
     ),
     draw,
 };
 
-fn draw(_summary: &PointSummary, course: &Course) -> Option<Figure> {
+fn draw(summary: &PointSummary, course: &Course) -> Option<Figure> {
     let gaps = course.gaps.as_ref()?;
     let (columns, rows) = (gaps.times.len().checked_sub(1)?, gaps.lengths.len().checked_sub(1)?);
     if columns == 0
@@ -41,6 +41,7 @@ fn draw(_summary: &PointSummary, course: &Course) -> Option<Figure> {
         label: words(("Gaps", "间隔数")),
         scale: Scale::Log,
         written: false,
+        crossed: Vec::new(),
     };
     let y = match low {
         0 => words(("Gap of at least (ms)", "间隔不小于 (ms)")),
@@ -53,7 +54,8 @@ fn draw(_summary: &PointSummary, course: &Course) -> Option<Figure> {
         }
     };
     let panel = sheet::panel(Words::default(), time(), Axis::linear(y), Marks::Heat(heat));
-    Some(sheet::figure(words(GAPS.title), vec![panel], 1, sheet::size(11.0, 4.6)))
+    let size = sheet::size(11.0, 4.6);
+    Some(sheet::figure(titled(GAPS.title, summary, size.width, None), vec![panel], 1, size))
 }
 
 /// The row that those below it are put into, where next to nothing is in them: a few pieces that came in one read would otherwise take

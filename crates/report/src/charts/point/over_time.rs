@@ -1,11 +1,13 @@
 //! Latencies over the time of the run, each at the moment at which its request started.
 
-use tokometer_metrics::course::{Course, Track};
+use tokometer_metrics::course::{Course, Flown, Track};
 use tokometer_metrics::summary::PointSummary;
+use tokometer_record::FailureKind;
 
+use super::super::lines::CROSS;
 use super::super::{PointChart, sheet, words};
-use super::{counted, scattered, time, title};
-use crate::figure::{Figure, Marks, Panel, Point};
+use super::{counted, scattered, time, title, titled};
+use crate::figure::{Dash, Errors, Figure, Look, Marks, Panel, Point, Scale, Series};
 use crate::number::count;
 use crate::words::Words;
 
@@ -20,14 +22,48 @@ pub(in super::super) const OVER_TIME: PointChart = PointChart {
     draw,
 };
 
-fn draw(_summary: &PointSummary, course: &Course) -> Option<Figure> {
-    let panels: Vec<Panel> =
-        course.tracks.iter().filter(|track| !track.points.is_empty()).map(panel).collect();
+fn draw(summary: &PointSummary, course: &Course) -> Option<Figure> {
+    let tracks = course.tracks.iter().filter(|track| !track.points.is_empty());
+    let panels: Vec<Panel> = tracks.map(|track| panel(track, &course.flights)).collect();
+    if panels.is_empty() {
+        return None;
+    }
     let size = sheet::size(11.0, 2.9);
-    (!panels.is_empty()).then(|| sheet::figure(words(OVER_TIME.title), panels, 1, size))
+    let known = course.flights.iter().filter(|flown| has_failed(flown)).count() as u64;
+    let crosses = match known < summary.counts.failed.saturating_sub(summary.counts.cancelled) {
+        false => words((
+            "a cross stands where one gave up, after so long without an answer",
+            "叉号表示请求失败的时刻：到那时为止仍未得到结果",
+        )),
+        true => Words::both(
+            format!(
+                "a cross stands where one of {} of them gave up, after so long without an answer",
+                count(known)
+            ),
+            format!("叉号表示其中 {} 个请求失败的时刻：到那时为止仍未得到结果", count(known)),
+        ),
+    };
+    let crosses = (known > 0).then_some(crosses);
+    let title = titled(OVER_TIME.title, summary, size.width, crosses.as_ref());
+    Some(sheet::figure(title, panels, 1, size))
 }
 
-fn panel(track: &Track) -> Panel {
+/// What a user waited for in vain: until then the latency had not come to its end, so that it would have been longer.
+fn failed(metric: &str, flights: &[Flown]) -> Vec<Point> {
+    let is_open = |flown: &&Flown| match metric {
+        "e2e" => true,
+        "ttft" => flown.first.is_none(),
+        _ => false,
+    };
+    let waited = |flown: &Flown| Point::at(flown.started, (flown.end - flown.started) * 1e3);
+    flights.iter().filter(|flown| has_failed(flown)).filter(is_open).map(waited).collect()
+}
+
+fn has_failed(flown: &Flown) -> bool {
+    flown.failure.is_some_and(|kind| kind != FailureKind::Cancelled)
+}
+
+fn panel(track: &Track, flights: &[Flown]) -> Panel {
     let points: Vec<Point> =
         track.points.iter().map(|&(at, seconds)| Point::at(at, seconds * 1e3)).collect();
     let y = sheet::axis(
@@ -44,7 +80,16 @@ fn panel(track: &Track) -> Panel {
             &format!("显示 {of} 个请求中的 {shown} 个，每个时间段最慢的请求均保留"),
         ),
     };
-    sheet::panel(title, time(), y, Marks::Series(vec![scattered(None::<Words>, 0, points)]))
+    let mut crosses = failed(track.metric, flights);
+    // What failed at once has no place on a logarithmic axis.
+    crosses.retain(|point| y.scale == Scale::Linear || point.y > 0.0);
+    let mut series = vec![scattered(None::<Words>, 0, points)];
+    if !crosses.is_empty() {
+        let name = words(("failed, by then without its answer", "失败（到此时仍无结果）"));
+        let look = Look { dash: Dash::None, marker: CROSS, ..Look::kind(1) };
+        series.push(Series { name: Some(name), look, points: crosses, errors: Errors::Bars });
+    }
+    sheet::panel(title, time(), y, Marks::Series(series))
 }
 
 /// Latencies stand on a logarithmic axis where they span this much.

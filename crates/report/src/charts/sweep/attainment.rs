@@ -1,7 +1,7 @@
 //! How many requests kept to all objectives as the load grows, and how many good ones a second that makes.
 
-use super::super::curves::{Curve, Load, curves};
-use super::super::lines::{self, Drawn};
+use super::super::curves::{Curve, Load, curves, of_load};
+use super::super::lines::{self, BARS, Drawn, Labelled, noted};
 use super::super::notes::{Over, titled};
 use super::super::{Bilingual, SweepChart, sheet, words};
 use crate::cases::{Case, sorted};
@@ -29,7 +29,10 @@ fn draw(cases: &[Case]) -> Option<Figure> {
     let panels: Vec<Panel> = [Load::Concurrency, Load::Rate]
         .into_iter()
         .flat_map(|load| {
-            [panel(&curves, load, SHARE, &share), panel(&curves, load, GOODPUT, &goodput)]
+            let shares = panel(&curves, load, SHARE, &share);
+            let shares =
+                shares.map(|panel| Panel { y: panel.y.clone().within(0.0, 100.0), ..panel });
+            [shares, panel(&curves, load, GOODPUT, &goodput)]
         })
         .flatten()
         .collect();
@@ -38,7 +41,9 @@ fn draw(cases: &[Case]) -> Option<Figure> {
     }
     let size = sheet::size(6.4, 4.2);
     let columns = panels.len().min(2);
-    let title = titled(ATTAINMENT.title, &sorted(cases), Over::All, size.width * columns as f64);
+    let width = size.width * columns as f64;
+    let title =
+        noted(&titled(ATTAINMENT.title, &sorted(cases), Over::All, width), &curves, &BARS, width);
     Some(sheet::figure(title, panels, columns, size))
 }
 
@@ -49,9 +54,13 @@ pub(super) fn panel(
     (title, y): (Bilingual, Bilingual),
     of: &dyn Fn(&Case) -> Option<f64>,
 ) -> Option<Panel> {
-    let curves: Vec<Curve<'_>> = curves.iter().map(|curve| curve.only(load)).collect();
-    let drawn = Drawn { x: &|stop| Some(stop.load), y: &|stop| stop.value(of), labelled: false };
-    let series = lines::series(&curves, &drawn);
+    let drawn = Drawn {
+        x: &|stop| Some(stop.load),
+        y: &|stop| stop.value(of),
+        labelled: Labelled::None,
+        several: curves.len() > 1,
+    };
+    let series = lines::series(&of_load(curves, load), &drawn);
     let x = sheet::axis(
         load.axis(),
         series.iter().flat_map(|series| &series.points).map(|point| point.x),

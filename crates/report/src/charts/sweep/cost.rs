@@ -1,6 +1,7 @@
 //! What a million tokens of output cost at each load, where the price of the deployment is told.
 
 use super::super::curves::{Load, curves};
+use super::super::lines::{BARS, noted};
 use super::super::notes::{Over, titled};
 use super::super::{SweepChart, sheet};
 use super::attainment;
@@ -54,7 +55,8 @@ fn draw(cases: &[Case]) -> Option<Figure> {
     }
     let size = sheet::size(7.2, 4.6);
     let columns = panels.len().min(2);
-    let title = titled(COST.title, &sorted(cases), Over::All, size.width * columns as f64);
+    let width = size.width * columns as f64;
+    let title = noted(&titled(COST.title, &sorted(cases), Over::All, width), &curves, &BARS, width);
     Some(sheet::figure(title, panels, columns, size))
 }
 

@@ -1,9 +1,13 @@
 //! What share of the requests failed in each configuration, and why. Not drawn where none did.
 
-use super::super::bars::{self, Bar};
+use tokometer_record::{FailureKind, TimeoutPhase};
+
+use super::super::bars::{self, Bar, Shown};
+use super::super::names::Labels;
 use super::super::notes::{Over, with};
 use super::super::{SweepChart, sheet, words};
 use crate::cases::{Case, sorted};
+use crate::chinese;
 use crate::figure::{Axes, Colour, Figure, Panel};
 use crate::number::count;
 use crate::words::Words;
@@ -43,9 +47,10 @@ fn draw(cases: &[Case]) -> Option<Figure> {
     let kinds = kinds(&shown);
     let size = bars::size(shown.len(), 3.6);
     let name = Words::default();
+    let labels = Labels::of(cases);
     let unnamed = shown.iter().any(|case| others(case, &kinds).is_some_and(|share| share > 0.0));
     let panel = |(row, of_row): (usize, &[&Case])| {
-        panel(&bars::title(&name, &shown, row), &kinds, unnamed, of_row)
+        panel(&bars::title(&name, &shown, row), &kinds, unnamed, (&labels, of_row))
     };
     let panels: Vec<Panel> = bars::rows(&shown).enumerate().filter_map(panel).collect();
     let title = with(title, &shown, Over::All, size.width);
@@ -67,7 +72,7 @@ fn kinds<'a>(cases: &[&'a Case]) -> Vec<&'a str> {
     kinds.into_iter().take(MOST_KINDS).map(|(kind, _)| kind).collect()
 }
 
-fn panel(title: &Words, kinds: &[&str], unnamed: bool, cases: &[&Case]) -> Option<Panel> {
+fn panel(title: &Words, kinds: &[&str], unnamed: bool, shown: Shown<'_>) -> Option<Panel> {
     let of_kind: Vec<Share<'_>> = kinds
         .iter()
         .map(|kind| {
@@ -80,7 +85,7 @@ fn panel(title: &Words, kinds: &[&str], unnamed: bool, cases: &[&Case]) -> Optio
         .zip(&of_kind)
         .enumerate()
         .map(|(place, (kind, of))| Bar {
-            name: (*kind).into(),
+            name: named(kind),
             colour: Colour::Kind(COLOURS[place % COLOURS.len()]),
             of,
         })
@@ -94,7 +99,16 @@ fn panel(title: &Words, kinds: &[&str], unnamed: bool, cases: &[&Case]) -> Optio
         layers.push(Bar { name, colour: Colour::Kind(6), of: &rest });
     }
     let y = words(("Share of all requests (%)", "占全部请求的比例 (%)"));
-    bars::panel(title.clone(), y, cases, &layers)
+    bars::panel(title.clone(), y, shown, &layers)
+}
+
+/// A kind of failure as figures call it, in both languages. One that is not this program's own stands as it is.
+fn named(kind: &str) -> Words {
+    let known = KINDS.iter().find(|known| known.to_string() == kind);
+    match known {
+        Some(known) => Words::both(kind.to_owned(), chinese::failure(*known).into_owned()),
+        None => kind.into(),
+    }
 }
 
 /// A share of a case, in per cent.
@@ -117,6 +131,26 @@ fn others(case: &Case, kinds: &[&str]) -> Option<f64> {
 
 const KIND: &str = "error_kinds.";
 
+/// Every kind of failure that has words: statuses are told by their number in any language.
+const KINDS: [FailureKind; 16] = [
+    FailureKind::Dns,
+    FailureKind::ConnectRefused,
+    FailureKind::Connect,
+    FailureKind::Tls,
+    FailureKind::Timeout(TimeoutPhase::Connect),
+    FailureKind::Timeout(TimeoutPhase::FirstByte),
+    FailureKind::Timeout(TimeoutPhase::BetweenChunks),
+    FailureKind::Timeout(TimeoutPhase::Total),
+    FailureKind::Reset,
+    FailureKind::ErrorEvent,
+    FailureKind::TruncatedStream,
+    FailureKind::EmptyStream,
+    FailureKind::BadJson,
+    FailureKind::Protocol,
+    FailureKind::OutOfDescriptors,
+    FailureKind::Cancelled,
+];
+
 /// So many kinds have bars of their own, the most frequent first.
 const MOST_KINDS: usize = 5;
 
@@ -124,3 +158,17 @@ const COLOURS: [usize; 5] = [1, 4, 3, 5, 0];
 
 /// Up to so many configurations all are shown, also those in which nothing failed.
 const MOST_WITHOUT: usize = 36;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::Language::Chinese;
+
+    #[test]
+    fn every_kind_of_failure_has_its_chinese_words_and_others_stand_as_they_are() {
+        for kind in KINDS {
+            assert_eq!(named(&kind.to_string()).told(Chinese), chinese::failure(kind));
+        }
+        assert_eq!(named("HTTP 503").told(Chinese), "HTTP 503");
+    }
+}

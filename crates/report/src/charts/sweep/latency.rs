@@ -1,6 +1,7 @@
 //! Latencies of each configuration: TTFT, TPOT and ITL, each in a panel of its own, for they differ by orders of magnitude.
 
-use super::super::bars::{self, Bar};
+use super::super::bars::{self, Bar, Shown};
+use super::super::names::Labels;
 use super::super::notes::{Over, titled};
 use super::super::{Bilingual, SweepChart, sheet, words};
 use crate::cases::{Case, sorted};
@@ -21,10 +22,11 @@ fn draw(cases: &[Case]) -> Option<Figure> {
     let cases = sorted(cases);
     let few = cases.len() <= FEW;
     let size = if few { bars::size(cases.len(), 3.6) } else { bars::size(cases.len(), 3.7) };
+    let labels = Labels::of(cases.iter().copied());
     let mut panels: Vec<Panel> = Vec::new();
     for (row, cases_of_row) in bars::rows(&cases).enumerate() {
         let panel = |(key, title): &(&str, Bilingual)| {
-            panel(bars::title(&words(*title), &cases, row), key, cases_of_row)
+            panel(bars::title(&words(*title), &cases, row), key, (&labels, cases_of_row))
         };
         panels.extend(LATENCIES.iter().filter_map(panel));
     }
@@ -37,7 +39,7 @@ fn draw(cases: &[Case]) -> Option<Figure> {
 }
 
 /// Mean and P99 of one latency.
-pub(super) fn panel(title: Words, key: &str, cases: &[&Case]) -> Option<Panel> {
+pub(super) fn panel(title: Words, key: &str, shown: Shown<'_>) -> Option<Panel> {
     let (mean, p99) = (format!("mean_{key}_ms"), format!("p99_{key}_ms"));
     let bars = [
         Bar {
@@ -47,7 +49,7 @@ pub(super) fn panel(title: Words, key: &str, cases: &[&Case]) -> Option<Panel> {
         },
         Bar { name: "P99".into(), colour: Colour::Kind(4), of: &|case| case.figure(&p99) },
     ];
-    bars::panel(title, words(("Milliseconds", "毫秒 (ms)")), cases, &bars)
+    bars::panel(title, words(("Milliseconds", "毫秒 (ms)")), shown, &bars)
 }
 
 /// The latencies by vLLM's names, and what they are called.

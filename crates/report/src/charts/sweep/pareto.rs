@@ -1,8 +1,9 @@
 //! What users get against what hardware gives: tokens per second and user over those per second and GPU. A point of the front is one
 //! that no other beats on both.
 //!
-//! A user is a place of the concurrency that was asked for; where none was, the most requests that were in flight at once. A request
-//! rate is never taken for a number of users. Where the GPUs are not told, throughput is that of the deployment, and the axis says so.
+//! What a user gets is the speed at which tokens come once they come: 1000 ÷ mean TPOT. Only where that was not measured it is
+//! throughput over the requests in flight on average, and the axis says which. The most requests that were in flight at once are no
+//! users, and neither is a request rate. Where the GPUs are not told, throughput is that of the deployment, and the axis says so.
 
 use super::super::curves::{self, Kind};
 use super::super::lines::{self, CROSS, LIMITED};
@@ -48,11 +49,18 @@ struct Spot<'a> {
 
 /// The cases whose GPUs are told, or those whose are not: each kind of work has a front of its own.
 fn panel(kinds: &[Kind<'_>], told: bool) -> Option<Panel> {
-    let among = |case: &&&Case| case.gpus.is_some() == told;
-    let spots: Vec<Vec<Spot<'_>>> = kinds
-        .iter()
-        .map(|kind| kind.cases.iter().filter(among).filter_map(|case| spot(case)).collect())
-        .collect();
+    let spots_by = |speed: fn(&Case) -> Option<f64>| -> Vec<Vec<Spot<'_>>> {
+        let of_kind = |kind| among_of(kind, told).filter_map(|case| spot(case, speed)).collect();
+        kinds.iter().map(of_kind).collect()
+    };
+    let count = |spots: &[Vec<Spot<'_>>]| spots.iter().flatten().count();
+    // One axis, one measure: that which tells of more configurations.
+    let (decoding, sharing) = (spots_by(decoding), spots_by(sharing));
+    let decodes = count(&decoding) >= count(&sharing);
+    let spots = if decodes { decoding } else { sharing };
+    let has_throughput = |case: &&Case| positive(case.figure("output_throughput")).is_some();
+    let all = kinds.iter().flat_map(|kind| among_of(kind, told)).filter(has_throughput).count();
+    let left_out = all - count(&spots);
     let all = || spots.iter().flatten();
     if all().count() < FEWEST {
         return None;
@@ -86,8 +94,8 @@ fn panel(kinds: &[Kind<'_>], told: bool) -> Option<Panel> {
             1 => words(("Pareto front", "帕累托前沿")),
             _ => kind.name.clone().into(),
         };
-        add(&mut fronts, name, lines::look(place), front.iter().map(labelled).collect());
-        let look = Look { dash: Dash::None, marker: CROSS, ..lines::look(place) };
+        add(&mut fronts, name, lines::look(place, 0), front.iter().map(labelled).collect());
+        let look = Look { dash: Dash::None, marker: CROSS, ..lines::look(place, 0) };
         add(&mut limited, LIMITED, look, crossed.iter().map(labelled).collect());
     }
     let mut series = Vec::new();
@@ -109,20 +117,56 @@ fn panel(kinds: &[Kind<'_>], told: bool) -> Option<Panel> {
             "整个部署每秒令牌数 (tok/s，未提供 GPU 数)",
         )),
     };
-    let x = words(("Tokens per second per user", "每用户每秒令牌数 (tok/s/user)"));
-    Some(sheet::panel(Words::default(), Axis::linear(x), Axis::linear(y), Marks::Series(series)))
+    let x = match decodes {
+        true => words((
+            "Tokens per second per user (1000 ÷ mean TPOT in ms)",
+            "每用户每秒令牌数 (tok/s/user，1000 ÷ 平均 TPOT)",
+        )),
+        false => words((
+            "Tokens per second per user (throughput ÷ mean requests in flight)",
+            "每用户每秒令牌数 (tok/s/user，吞吐量 ÷ 平均并发)",
+        )),
+    };
+    let title = match left_out {
+        0 => Words::default(),
+        1 => words((
+            "1 configuration without this speed is left out",
+            "有 1 个配置缺少该速度，未画出",
+        )),
+        more => Words::both(
+            format!("{more} configurations without this speed are left out"),
+            format!("有 {more} 个配置缺少该速度，未画出"),
+        ),
+    };
+    Some(sheet::panel(title, Axis::linear(x), Axis::linear(y), Marks::Series(series)))
 }
 
-fn spot(case: &Case) -> Option<Spot<'_>> {
-    let positive = |value: Option<f64>| value.filter(|value| *value > 0.0);
+/// The cases of a kind whose GPUs are told, or those whose are not.
+fn among_of<'a>(kind: &Kind<'a>, told: bool) -> impl Iterator<Item = &'a Case> {
+    let cases: Vec<&'a Case> = kind.cases.clone();
+    cases.into_iter().filter(move |case| case.gpus.is_some() == told)
+}
+
+fn spot(case: &Case, speed: fn(&Case) -> Option<f64>) -> Option<Spot<'_>> {
     let throughput = positive(case.figure("output_throughput"))?;
-    let users =
-        positive(case.concurrency).or_else(|| positive(case.figure("max_concurrent_requests")))?;
-    Some(Spot {
-        per_user: throughput / users,
-        per_gpu: throughput / case.gpus.unwrap_or(1.0),
-        case,
-    })
+    let per_gpu = throughput / case.gpus.unwrap_or(1.0);
+    Some(Spot { per_user: positive(speed(case))?, per_gpu, case })
+}
+
+/// The speed at which one user sees tokens come, after the first.
+fn decoding(case: &Case) -> Option<f64> {
+    Some(1e3 / positive(case.figure("mean_tpot_ms"))?)
+}
+
+/// A user's share of the throughput: the requests in flight on average, as measured or by Little's law (arrivals × time in the system).
+fn sharing(case: &Case) -> Option<f64> {
+    let little = || Some(case.figure("request_throughput")? * case.figure("mean_e2el_ms")? / 1e3);
+    let in_flight = positive(case.figure("mean_concurrency")).or_else(|| positive(little()))?;
+    Some(case.figure("output_throughput")? / in_flight)
+}
+
+fn positive(value: Option<f64>) -> Option<f64> {
+    value.filter(|value| value.is_finite() && *value > 0.0)
 }
 
 /// The points that no other beats on both axes, from left to right.
@@ -139,13 +183,12 @@ fn frontier<'a>(spots: &[Spot<'a>]) -> Vec<Spot<'a>> {
     sorted
 }
 
-/// The load, and the GPUs where not all have the same number.
+/// The load, with a dagger where too many failed, and the GPUs where not all have the same number.
 fn label(case: &Case, several: bool) -> String {
-    let label = case.label();
-    let load = label.split_once('_').map_or(label.as_str(), |(_, load)| load);
+    let load = format!("{}{}", curves::load(case), if case.is_failing() { " †" } else { "" });
     match case.gpus.filter(|_| several) {
         Some(gpus) => format!("{load}\n{gpus} GPU"),
-        None => load.to_owned(),
+        None => load,
     }
 }
 

@@ -1,13 +1,14 @@
 //! Latencies as the load grows: median, P90 and P99, with the area from the median to the P99.
 
-use super::super::curves::{Curve, Stop, curves};
-use super::super::lines::{CROSS, LIMITED};
-use super::super::notes::{Over, with};
+use super::super::chosen::{chosen, ends};
+use super::super::curves::{Curve, Stop, curves, on_none};
+use super::super::lines::{self, CROSS, LIMITED, MEANS, noted};
+use super::super::notes::{Over, on_no_curve, under, with};
 use super::super::{Bilingual, SweepChart, sheet, words};
 use super::latency::LATENCIES;
 use crate::cases::{Case, sorted};
 use crate::figure::{Colour, Dash, Errors, Figure, Look, Marker, Marks, Panel, Point, Series};
-use crate::words::Words;
+use crate::words::{Language, Words};
 
 pub(in super::super) const PERCENTILES: SweepChart = SweepChart {
     key: "percentiles_load",
@@ -23,31 +24,40 @@ pub(in super::super) const PERCENTILES: SweepChart = SweepChart {
 fn draw(cases: &[Case]) -> Option<Figure> {
     let curves = curves(cases);
     let several = curves.len() > 1;
-    let mut panels: Vec<Panel> = Vec::new();
-    let mut rows = 0;
-    let mut left = 0;
-    for curve in curves.iter().filter(|curve| curve.stops.len() >= FEWEST) {
-        let row: Vec<Panel> =
-            LATENCIES.iter().map(|(key, title)| panel(curve, key, *title, several)).collect();
-        if row.iter().all(is_empty) {
-            continue;
-        }
-        match rows < MOST_ROWS {
-            true => panels.extend(row),
-            false => left += 1,
-        }
-        rows += 1;
-    }
-    if panels.is_empty() {
+    let row = |curve: &Curve<'_>| -> Vec<Panel> {
+        LATENCIES.iter().map(|(key, title)| panel(curve, key, *title, several)).collect()
+    };
+    let rows: Vec<(&Curve<'_>, Vec<Panel>)> = curves
+        .iter()
+        .filter(|curve| curve.stops.len() >= FEWEST)
+        .map(|curve| (curve, row(curve)))
+        .filter(|(_, row)| !row.iter().all(is_empty))
+        .collect();
+    if rows.is_empty() {
         return None;
     }
-    let title = match left {
-        0 => words(PERCENTILES.title),
-        left => Words::both(
-            format!("{} (the first {MOST_ROWS} of {})", PERCENTILES.title.0, MOST_ROWS + left),
-            format!("{}（前 {MOST_ROWS} 组，共 {} 组）", PERCENTILES.title.1, MOST_ROWS + left),
-        ),
-    };
+    let shown = chosen(rows.len(), MOST_ROWS, &extremes(&rows));
+    let left: Vec<&Words> = (0..rows.len())
+        .filter(|place| !shown.contains(place))
+        .map(|place| &rows[place].0.name)
+        .collect();
+    let left_out = (!left.is_empty()).then(|| {
+        let list = |language: Language| {
+            let names: Vec<&str> = left.iter().map(|name| name.told(language)).collect();
+            names.join(if language == Language::English { ", " } else { "、" })
+        };
+        let (some, all) = (shown.len(), rows.len());
+        Words::both(
+            format!(
+                "{some} of {all} curves, the extremes among them; left out: {}",
+                list(Language::English)
+            ),
+            format!("{all} 条曲线中的 {some} 条（含极值）；未画出：{}", list(Language::Chinese)),
+        )
+    });
+    let drawn: Vec<Curve<'_>> = shown.iter().map(|place| rows[*place].0.clone()).collect();
+    let rows = rows.into_iter().enumerate().filter(|(place, _)| shown.contains(place));
+    let panels: Vec<Panel> = rows.flat_map(|(_, (_, row))| row).collect();
     // A latency that nothing tells of has no column.
     let told: Vec<bool> = (0..LATENCIES.len())
         .map(|column| {
@@ -59,33 +69,62 @@ fn draw(cases: &[Case]) -> Option<Figure> {
     let panels =
         panels.filter(|(place, _)| told[place % LATENCIES.len()]).map(|(_, panel)| panel).collect();
     let size = sheet::size(5.0, if several { 3.6 } else { 4.2 });
-    let title = with(title, &sorted(cases), Over::Tails, size.width * columns as f64);
+    let width = size.width * columns as f64;
+    let mut title = words(PERCENTILES.title);
+    let alone = on_no_curve(&on_none(cases, &curves, FEWEST), &sorted(cases));
+    for note in left_out.iter().chain(&alone) {
+        title = under(&title, note, width);
+    }
+    let title = noted(&with(title, &sorted(cases), Over::Tails, width), &drawn, &MEANS, width);
     Some(sheet::figure(title, panels, columns, size))
+}
+
+/// The curves that must not be missed: of the highest throughput, and of the worst of each latency.
+fn extremes(rows: &[(&Curve<'_>, Vec<Panel>)]) -> Vec<usize> {
+    let keys = ["output_throughput", "p99_ttft_ms", "p99_tpot_ms", "p99_itl_ms", "median_ttft_ms"];
+    let greatest = |key: &str| {
+        let of_curve = |curve: &Curve<'_>| {
+            let values = curve.stops.iter().filter_map(|stop| stop.value(|case| case.figure(key)));
+            values.map(|value| value.mean).reduce(f64::max)
+        };
+        ends(rows.iter().map(|(curve, _)| of_curve(curve))).first().copied()
+    };
+    keys.into_iter().filter_map(greatest).collect()
 }
 
 fn panel(curve: &Curve<'_>, key: &str, title: Bilingual, several: bool) -> Panel {
     let mut series: Vec<Series> = Vec::new();
     let mut limited: Vec<Series> = Vec::new();
+    let mut dotted: Vec<Series> = Vec::new();
     for (place, (statistic, name)) in STATISTICS.iter().enumerate() {
         let look = Look {
             colour: Colour::Kind(COLOURS[place]),
-            dash: Dash::Kind(place),
+            dash: Dash::Kind(DASHES[place]),
             width: 1.8,
             marker: Marker::Kind(place),
         };
         let key = format!("{statistic}_{key}_ms");
         let median = (*statistic == "p99").then(|| key.replace("p99_", "median_"));
-        let points = points(curve, &key, median.as_deref(), false);
-        if !points.is_empty() {
-            series.push(Series { name: Some(words(*name)), look, points, errors: Errors::Band });
+        let all = points(curve, &key, None, |stop| curve.is_alone(stop));
+        let points = |among: &dyn Fn(&Stop<'_>) -> bool, from| points(curve, &key, from, among);
+        let trusted = points(&|stop| !stop.limited, median.as_deref());
+        if trusted.len() < all.len() {
+            let look = lines::dotted(look);
+            dotted.push(Series { name: None, look, points: all, errors: Errors::Bars });
         }
-        let points = self::points(curve, &key, None, true);
+        if !trusted.is_empty() {
+            let (name, points) = (Some(words(*name)), trusted);
+            series.push(Series { name, look, points, errors: Errors::Band });
+        }
+        let points = points(&|stop| stop.limited, None);
         if !points.is_empty() {
             let look = Look { dash: Dash::None, marker: CROSS, ..look };
             limited.push(Series { name: Some(LIMITED), look, points, errors: Errors::Bars });
         }
     }
-    series.append(&mut limited);
+    dotted.append(&mut series);
+    dotted.append(&mut limited);
+    let series = dotted;
     let values = || series.iter().flat_map(|series| &series.points);
     let x = sheet::axis(curve.load.axis(), values().map(|point| point.x), MUCH);
     let y = sheet::axis(words(("Milliseconds", "毫秒 (ms)")), values().map(|point| point.y), STEEP);
@@ -93,21 +132,26 @@ fn panel(curve: &Curve<'_>, key: &str, title: Bilingual, several: bool) -> Panel
         false => words(title),
         true => Words::both(
             format!("{}: {}", curve.name, title.0),
-            format!("{}：{}", curve.name, title.1),
+            format!("{}：{}", curve.name.told(Language::Chinese), title.1),
         ),
     };
     sheet::panel(title, x, y, Marks::Series(series))
 }
 
-/// The figure at each load that was limited by the client, or was not; with an area from another one to it.
-fn points(curve: &Curve<'_>, key: &str, from: Option<&str>, limited: bool) -> Vec<Point> {
+/// The figure at each of these loads, with an area from another one to it.
+fn points(
+    curve: &Curve<'_>,
+    key: &str,
+    from: Option<&str>,
+    among: impl Fn(&Stop<'_>) -> bool,
+) -> Vec<Point> {
     let point = |stop: &Stop<'_>| {
         let mean = |key: &str| Some(stop.value(|case| case.figure(key))?.mean);
         let y = mean(key)?;
         let error = from.and_then(mean).map(|from| (from, y));
         Some(Point { x: stop.load, y, error, label: None })
     };
-    curve.stops.iter().filter(|stop| stop.limited == limited).filter_map(point).collect()
+    curve.stops.iter().filter(|stop| among(stop)).filter_map(point).collect()
 }
 
 fn is_empty(panel: &Panel) -> bool {
@@ -116,6 +160,9 @@ fn is_empty(panel: &Panel) -> bool {
 
 const STATISTICS: [(&str, Bilingual); 3] =
     [("median", ("Median", "中位数")), ("p90", ("P90", "P90")), ("p99", ("P99", "P99"))];
+
+/// No dots: those are kept for what the client limited.
+const DASHES: [usize; 3] = [0, 1, 3];
 
 /// Blue, orange, vermilion: the further out, the warmer.
 const COLOURS: [usize; 3] = [0, 4, 1];

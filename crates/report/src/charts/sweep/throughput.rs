@@ -1,6 +1,7 @@
 //! Throughput of each configuration: tokens in and out together, and output alone.
 
-use super::super::bars::{self, Bar};
+use super::super::bars::{self, Bar, Shown};
+use super::super::names::Labels;
 use super::super::notes::{Over, titled};
 use super::super::{SweepChart, sheet, words};
 use crate::cases::{Case, sorted};
@@ -21,8 +22,9 @@ fn draw(cases: &[Case]) -> Option<Figure> {
     let cases = sorted(cases);
     let size = bars::size(cases.len(), 3.9);
     let name = Words::default();
+    let labels = Labels::of(cases.iter().copied());
     let panel = |(row, cases_of_row): (usize, &[&Case])| {
-        panel(bars::title(&name, &cases, row), cases_of_row)
+        panel(bars::title(&name, &cases, row), (&labels, cases_of_row))
     };
     let panels: Vec<_> = bars::rows(&cases).enumerate().filter_map(panel).collect();
     if panels.is_empty() {
@@ -33,7 +35,7 @@ fn draw(cases: &[Case]) -> Option<Figure> {
 }
 
 /// Both throughputs of these cases.
-pub(super) fn panel(title: Words, cases: &[&Case]) -> Option<crate::figure::Panel> {
+pub(super) fn panel(title: Words, shown: Shown<'_>) -> Option<crate::figure::Panel> {
     let bars = [
         Bar {
             name: words(("Total", "总计")),
@@ -46,5 +48,5 @@ pub(super) fn panel(title: Words, cases: &[&Case]) -> Option<crate::figure::Pane
             of: &|case| case.figure("output_throughput"),
         },
     ];
-    bars::panel(title, words(("Tokens per second", "每秒令牌数 (tok/s)")), cases, &bars)
+    bars::panel(title, words(("Tokens per second", "每秒令牌数 (tok/s)")), shown, &bars)
 }

@@ -9,7 +9,7 @@ use crate::figure::ink::{boxes, filled, plain, rule};
 use crate::figure::letters::width;
 use crate::figure::marks::Bars;
 use crate::figure::text::{Anchor, INK, QUIET, Text};
-use crate::figure::value::{ABSENT, brief};
+use crate::figure::value::{ABSENT, briefs};
 use crate::figure::view::{Frame, View};
 
 /// A bar in its place, or where it would stand.
@@ -100,8 +100,9 @@ fn values(view: &View<'_>, all: &[Bar]) -> Vec<Text> {
     // A value that is there but cannot stand on the axis is told as it is: it is not absent.
     let mut texts: Vec<Text> =
         all.iter().filter(|bar| !bar.value.is_finite()).map(absent).collect();
-    let told: Vec<(&Bar, String)> =
-        all.iter().filter(|bar| bar.value.is_finite()).map(|bar| (bar, brief(bar.value))).collect();
+    let told: Vec<&Bar> = all.iter().filter(|bar| bar.value.is_finite()).collect();
+    let texts_told = briefs(&told.iter().map(|bar| bar.value).collect::<Vec<f64>>());
+    let told: Vec<(&Bar, String)> = told.into_iter().zip(texts_told).collect();
     let widest = |size| told.iter().map(|(_, text)| width(text, size)).fold(0.0, f64::max);
     let level = [9.0, 8.0, 7.0].into_iter().find(|&size| widest(size) + 2.0 <= pitch.min(WIDEST));
     let top = |bar: &Bar| bar.ends.map_or_else(|| base(view), |(_, to)| to);

@@ -9,11 +9,12 @@ use svg::node::element::{Group, LinearGradient, Path, Rectangle, Stop};
 use crate::figure::axis::{Extent, Tick};
 use crate::figure::fit;
 use crate::figure::ink::{boxes, hatched, rule};
+use crate::figure::layout::upright_ticks;
 use crate::figure::letters::width;
 use crate::figure::look::{is_dark, shade, shades};
 use crate::figure::marks::Heat;
 use crate::figure::text::{Anchor, INK, QUIET, Text, at};
-use crate::figure::value::{ABSENT, brief};
+use crate::figure::value::{ABSENT, are_whole, beside, brief};
 use crate::figure::view::{Frame, View, share};
 use crate::words::Words;
 
@@ -26,10 +27,14 @@ pub(crate) fn painted(view: &View<'_>, heat: &Heat) -> Group {
 }
 
 impl Heat {
-    /// From the least to the greatest value that can stand on its scale.
-    fn extent(&self) -> Option<Extent> {
+    /// From the least to the greatest value that can stand on its scale; wider where these are as good as alike, for noise is not to
+    /// take all colours.
+    pub(crate) fn extent(&self) -> Option<Extent> {
         let values = self.cells.iter().flatten().filter(|value| self.scale.bears(**value));
-        values.copied().map(Extent::at).reduce(Extent::joined)
+        let all = values.copied().map(Extent::at).reduce(Extent::joined)?;
+        let wide = all.no_finer_than(ALIKE);
+        // Nothing but 0.
+        Some(if wide.low < wide.high { wide } else { Extent { high: wide.low + 1.0, ..wide } })
     }
 
     /// How far between the least and the greatest a value stands.
@@ -38,7 +43,12 @@ impl Heat {
     }
 
     fn ticks(&self, extent: Extent, height: f64) -> Vec<Tick> {
-        let ticks = self.scale.ticks(extent, ((height / 36.0) as usize).clamp(2, 7), false);
+        let ticks = upright_ticks(height, |wanted| {
+            let ticks = self.scale.ticks(extent, wanted.min(7), false);
+            let share = |tick: &Tick| self.share(extent, tick.value);
+            let nearest = ticks.windows(2).map(|pair| share(&pair[1]) - share(&pair[0]));
+            (nearest.fold(1.0, f64::min), ticks)
+        });
         if ticks.len() < 2 {
             let mut ends = vec![extent.low, extent.high];
             ends.dedup();
@@ -72,7 +82,8 @@ fn cells(view: &View<'_>, heat: &Heat) -> Group {
         }
     };
     let extent = heat.extent();
-    let size = written_size(heat, wide, high);
+    let told = told(heat);
+    let size = written_size(heat, &told, wide, high);
     let (mut absent, mut texts) = (Vec::new(), Group::new());
     let mut shaded: BTreeMap<String, Vec<Frame>> = BTreeMap::new();
     for index in 0..columns * rows {
@@ -84,13 +95,13 @@ fn cells(view: &View<'_>, heat: &Heat) -> Group {
             Some(share) => shaded.entry(shade(share)).or_default().push(spot),
             None => absent.push(spot),
         }
-        let text = value.map_or_else(|| ABSENT.to_owned(), brief);
+        let text = told.get(index).map_or(ABSENT, String::as_str);
         let ink = if share.is_some_and(is_dark) { "#ffffff" } else { INK };
         let (x, middle) =
             (f64::midpoint(spot.left, spot.right), f64::midpoint(spot.top, spot.bottom));
         let is_wanted = heat.written || value.is_none();
         if let Some(size) = size.filter(|_| is_wanted) {
-            let text = Text::new(&text, x, middle + 0.36 * size, size, Anchor::Middle);
+            let text = Text::new(text, x, middle + 0.36 * size, size, Anchor::Middle);
             let text =
                 if share.is_some() { text.coloured(ink) } else { text.coloured(QUIET).with_halo() };
             texts = texts.add(text.painted());
@@ -106,10 +117,24 @@ fn cells(view: &View<'_>, heat: &Heat) -> Group {
     Group::new().add(absent).add(areas).add(texts)
 }
 
+/// What stands in each cell, with its cross; nothing is made of values that are not written.
+fn told(heat: &Heat) -> Vec<String> {
+    let whole = are_whole(heat.cells.iter().flatten().copied());
+    let text = |(place, cell): (usize, &Option<f64>)| match cell.filter(|cell| cell.is_finite()) {
+        Some(value) if heat.written => {
+            let cross = if heat.crossed.contains(&place) { " ×" } else { "" };
+            format!("{}{cross}", beside(value, whole))
+        }
+        Some(_) => String::new(),
+        None => ABSENT.to_owned(),
+    };
+    heat.cells.iter().enumerate().map(text).collect()
+}
+
 /// The largest letters with which every text of the cells fits into its cell.
-fn written_size(heat: &Heat, wide: f64, high: f64) -> Option<f64> {
-    let values = heat.cells.iter().flatten().filter(|_| heat.written).map(|value| brief(*value));
-    let widest = values.map(|text| width(&text, 1.0)).fold(width(ABSENT, 1.0), f64::max);
+fn written_size(heat: &Heat, told: &[String], wide: f64, high: f64) -> Option<f64> {
+    let texts = told.iter().filter(|_| heat.written);
+    let widest = texts.map(|text| width(text, 1.0)).fold(width(ABSENT, 1.0), f64::max);
     let fits = |size: &f64| widest * size + 4.0 <= wide && size + 2.0 <= high;
     [10.0, 9.0, 8.0, 7.0, 6.0].into_iter().find(fits)
 }
@@ -167,8 +192,54 @@ fn gradient() -> LinearGradient {
     })
 }
 
+/// Values that lie closer together than this part of them have colours that look alike.
+const ALIKE: f64 = 0.02;
+
 /// Between the cells and the scale.
 const GAP: f64 = 12.0;
 
 /// The width of the scale.
 const BAR: f64 = 11.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figure::Scale;
+
+    fn heat(cells: &[f64], scale: Scale) -> Heat {
+        Heat {
+            columns: cells.iter().map(|cell| cell.to_string().into()).collect(),
+            rows: vec!["r".into()],
+            cells: cells.iter().copied().map(Some).collect(),
+            label: "ms".into(),
+            scale,
+            written: true,
+            crossed: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn cells_that_differ_by_noise_alone_look_alike() {
+        for scale in [Scale::Linear, Scale::Log, Scale::Sqrt] {
+            let noise = heat(&[10.0, 10.005, 10.01], scale);
+            let extent = noise.extent().unwrap();
+            let apart = noise.share(extent, 10.01) - noise.share(extent, 10.0);
+            assert!(0.0 < apart && apart < 0.06, "{scale:?}: {apart}");
+            let real = heat(&[10.0, 20.0], scale);
+            let extent = real.extent().unwrap();
+            assert_eq!((real.share(extent, 10.0), real.share(extent, 20.0)), (0.0, 1.0));
+        }
+    }
+
+    #[test]
+    fn a_scale_of_colours_has_three_ticks_even_of_one_value_and_of_none_but_0() {
+        for cells in [&[7.0][..], &[0.0, 0.0], &[121.0, 1_805.0], &[9.19, 10.9]] {
+            for scale in [Scale::Linear, Scale::Log, Scale::Sqrt] {
+                let heat = heat(cells, scale);
+                let Some(extent) = heat.extent() else { continue };
+                let ticks = heat.ticks(extent, 60.0);
+                assert!(ticks.len() >= 3, "{scale:?} {cells:?}: {ticks:?}");
+            }
+        }
+    }
+}

@@ -39,7 +39,7 @@ fn gallery() -> Vec<(&'static str, Figure)> {
     let panel = |title: &str, scale: Scale| Panel {
         title: title.into(),
         x: Axis::linear("total_token_throughput"),
-        y: Axis { label: "median_ttft_ms".into(), scale },
+        y: Axis { scale, ..Axis::linear("median_ttft_ms") },
         marks: Marks::Series(series.clone()),
         rules: Vec::new(),
     };
@@ -242,6 +242,7 @@ pub(super) fn heat(columns: usize, rows: usize) -> Panel {
             label: Words::fixed("Output tokens per second", "每秒输出词元"),
             scale: Scale::Linear,
             written: true,
+            crossed: Vec::new(),
         }),
     )
 }

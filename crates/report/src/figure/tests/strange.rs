@@ -61,7 +61,15 @@ fn marks() -> impl Strategy<Value = Marks> {
         });
     let heat = (few(words()), few(words()), few(prop::option::of(value())), words(), scale())
         .prop_map(|(columns, rows, cells, label, scale)| {
-            Marks::Heat(Heat { columns, rows, cells, label, scale, written: true })
+            Marks::Heat(Heat {
+                columns,
+                rows,
+                cells,
+                label,
+                scale,
+                written: true,
+                crossed: Vec::new(),
+            })
         });
     let spanned = ("\\PC{0,9}", few(prop::option::of((value(), value()))), any::<bool>())
         .prop_map(|(label, parts, failed)| Spanned { label, parts, failed });
@@ -89,7 +97,10 @@ fn panel() -> impl Strategy<Value = Panel> {
             label,
         },
     );
-    let axis = || (words(), scale()).prop_map(|(label, scale)| Axis { label, scale });
+    let axis = || {
+        (words(), scale(), prop::option::of((value(), value())))
+            .prop_map(|(label, scale, within)| Axis { label, scale, within })
+    };
     (words(), axis(), axis(), marks(), few(rule)).prop_map(|(title, x, y, marks, rules)| Panel {
         title,
         x,
@@ -180,6 +191,7 @@ fn five_hundred_of_everything_are_drawn() {
         label: "value".into(),
         scale: Scale::Sqrt,
         written: true,
+        crossed: Vec::new(),
     });
     let row = |n: u32| Spanned {
         label: format!("r{n}"),

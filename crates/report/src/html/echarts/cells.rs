@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::colours::{ink, shades};
 use super::{Parts, names, text};
 use crate::figure::{Heat, Panel, Scale};
-use crate::number::shortest;
+use crate::number::{fixed, shortest};
 use crate::words::{Language, Words};
 
 pub(super) fn parts(panel: &Panel, heat: &Heat) -> Parts {
@@ -15,12 +15,10 @@ pub(super) fn parts(panel: &Panel, heat: &Heat) -> Parts {
         Some((at % columns, at / columns, value))
     });
     let measured: Vec<(usize, usize, f64)> = measured.collect();
-    let measures = || measured.iter().map(|&(_, _, value)| heat.scale.measure(value));
-    let (low, high) =
-        (measures().fold(f64::INFINITY, f64::min), measures().fold(f64::NEG_INFINITY, f64::max));
-    let (low, high) =
-        if low < high { (low, high) } else { (low.min(0.0), high.max(low.min(0.0) + 1.0)) };
-    let (low, high) = if low.is_finite() && high.is_finite() { (low, high) } else { (0.0, 1.0) };
+    let extent = heat.extent().map(|of| (heat.scale.measure(of.low), heat.scale.measure(of.high)));
+    let (low, high) = extent.filter(|(low, high)| low < high).unwrap_or((0.0, 1.0));
+    // Zeros at the end count where not all values are whole numbers: 2.00 beside 2.01.
+    let whole = measured.iter().all(|(.., value)| value.fract() == 0.0);
     let cells: Vec<Value> = measured
         .iter()
         .map(|&(column, row, value)| {
@@ -30,7 +28,12 @@ pub(super) fn parts(panel: &Panel, heat: &Heat) -> Parts {
                 return at;
             }
             let share = (measure - low) / (high - low);
-            json!({ "value": at, "name": three_digits(value), "label": { "color": ink(share) } })
+            let cross = if heat.crossed.contains(&(row * columns + column)) { " ×" } else { "" };
+            let name = format!(
+                "{}{cross}",
+                if whole { three_digits(value) } else { fixed(value, digits(value)) }
+            );
+            json!({ "value": at, "name": name, "label": { "color": ink(share) } })
         })
         .collect();
     let mut more = Map::new();
@@ -107,13 +110,16 @@ fn short(value: f64) -> f64 {
 
 /// As much of a value as fits into a cell.
 fn three_digits(value: f64) -> String {
-    let digits = match value.abs() {
+    shortest(value, digits(value))
+}
+
+fn digits(value: f64) -> usize {
+    match value.abs() {
         100.0.. => 0,
         10.0..100.0 => 1,
         1.0..10.0 => 2,
         _ => 3,
-    };
-    shortest(value, digits)
+    }
 }
 
 fn one_line(words: &Words) -> String {

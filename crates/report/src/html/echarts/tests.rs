@@ -1,3 +1,5 @@
+//! Figures as options of ECharts.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -106,6 +108,7 @@ fn a_cell_that_was_not_measured_is_absent_and_the_first_row_is_at_the_top() {
         label: "tok/s".into(),
         scale: Scale::Log,
         written: false,
+        crossed: Vec::new(),
     };
     let drawn = option(Marks::Heat(heat));
     let cells = json!([[0, 0, 0.0, 1.0], [1, 0, 2.0, 100.0], [1, 1, 1.0, 10.0]]);
@@ -182,6 +185,43 @@ fn panels_with_shared_axes_span_the_same() {
     };
     assert_eq!(range(0), range(1));
     assert!(range(0).1.as_f64().unwrap() >= 51.0);
+}
+
+#[test]
+fn noise_is_no_larger_on_the_page_than_on_paper() {
+    let points = [100.0, 100.05, 100.1].map(|y| Point::at(y - 99.0, y));
+    let drawn = option(Marks::Series(vec![series(points.to_vec())]));
+    let end = |name: &str| drawn["yAxis"][name].as_f64().unwrap();
+    assert!(end("min") < 98.0 && end("max") > 102.0, "{}", drawn["yAxis"]);
+    assert!(drawn["yAxis"]["axisLabel"]["customValues"].as_array().unwrap().len() >= 3);
+    // What rises is left to the page.
+    let points = [60.0, 80.0, 100.0].map(|y| Point::at(y, y));
+    assert!(option(Marks::Series(vec![series(points.to_vec())]))["yAxis"].get("min").is_none());
+}
+
+#[test]
+fn an_axis_of_shares_ends_at_100_on_the_page_too() {
+    let mut shares =
+        panel(Marks::Series(vec![series(vec![Point::at(1.0, 40.0), Point::at(9.0, 100.0)])]));
+    shares.y = Axis::linear("%").within(0.0, 100.0);
+    let drawn = figure(&of(vec![shares]));
+    assert_eq!(drawn["panels"][0]["option"]["yAxis"]["max"], 100.0);
+}
+
+#[test]
+fn cells_that_are_alike_span_few_colours() {
+    let heat = Heat {
+        columns: vec!["1".into(), "8".into()],
+        rows: vec!["a".into()],
+        cells: vec![Some(10.0), Some(10.01)],
+        label: "ms".into(),
+        scale: Scale::Linear,
+        written: true,
+        crossed: Vec::new(),
+    };
+    let colours = option(Marks::Heat(heat))["visualMap"].clone();
+    let length = colours["max"].as_f64().unwrap() - colours["min"].as_f64().unwrap();
+    assert!(length > 0.15, "{colours}");
 }
 
 #[test]

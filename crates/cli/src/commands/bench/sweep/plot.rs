@@ -229,8 +229,8 @@ impl Arguments {
                         .concat()
                         .join("\n")
                         .into(),
-                    x: Axis { label: label(&self.var_x).into(), scale: self.scale_x },
-                    y: Axis { label: label(&self.var_y).into(), scale: self.scale_y },
+                    x: Axis { scale: self.scale_x, ..Axis::linear(label(&self.var_x)) },
+                    y: Axis { scale: self.scale_y, ..Axis::linear(label(&self.var_y)) },
                     marks: Marks::Series(self.series(&own, &curves)),
                     rules: Vec::new(),
                 });
