@@ -259,7 +259,7 @@ fn a_plan_with_an_unknown_key_or_a_wrong_type_is_told_with_its_place() {
     ");
     place.write("plan.yaml", "target:\n  url: http://h/v1\nload: {duration: soon}\n");
     insta::assert_snapshot!(refused(&place, 2, "run plan.yaml"), @r#"
-    error: plan.yaml:3:8: expected a length of time such as 500ms, 10s, 2m or 6h, or a number of seconds, found string "soon"
+    error: plan.yaml:3:18: load.duration: expected a length of time such as 500ms, 10s, 2m or 6h, or a number of seconds, found string "soon"
     hint: docs/plan.md tells of every setting
     "#);
     insta::assert_snapshot!(refused(&place, 2, "run nowhere.yaml"), @"

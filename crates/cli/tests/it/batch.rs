@@ -80,6 +80,7 @@ fn the_documents_batch_runs_with_nothing_but_its_server_changed() {
             "bench_io1024x1024_mc4_np40.json",
             "bench_io512x512_mc1_np10.json",
             "bench_io512x512_mc4_np40.json",
+            "status.yaml",
         ]
     );
     for (name, lengths, at_once, requests) in [
@@ -124,6 +125,7 @@ fn a_combination_that_fails_is_explained_and_the_rest_stands() {
             "bench_io2000x4_mc2_np6.error.txt",
             "bench_io20x4_mc1_np3.json",
             "bench_io20x4_mc2_np6.json",
+            "status.yaml",
         ]
     );
     let result = json(&folder.join("bench_io20x4_mc2_np6.json"));
@@ -175,7 +177,7 @@ fn a_folder_of_another_batch_is_not_gone_on_with() {
     let said = refused(&place, &format!("batch --config other.yaml --resume {name}"));
     assert!(
         said.starts_with(&format!(
-            "error: results/{name} holds another batch: its concurrency_prompts is not the same\nhint: "
+            "error: results/{name} holds another batch, which differs in concurrency_prompts\nhint: "
         )),
         "{said}"
     );
@@ -285,7 +287,7 @@ fn what_is_wrong_is_found_before_any_request() {
     ");
     place.write("config.yaml", &HALF.replace("[[20, 4], [2000, 4]]", "[[20, -4]]"));
     insta::assert_snapshot!(refused(&place, "batch"), @"
-    error: config.yaml:3:21: expected a whole number, not negative
+    error: config.yaml:3:21: input_output.0.1: out of range: expected a whole number from 0 to 4294967295
     hint: docs/batch.md tells of every setting
     ");
     place.write("config.yaml", &HALF.replace("sim://?", "sim://?itl=3&"));
@@ -340,7 +342,7 @@ fn ctrl_c_ends_the_batch_and_it_goes_on_where_it_was() {
     assert_eq!(ended.code, 130, "{rest}");
     assert!(rest.contains("the batch was interrupted; go on with: tokometer batch --config config.yaml --resume results/m_"), "{rest}");
     let folder = folder(&place);
-    assert_eq!(names(&folder), ["batch.yaml", "bench_io8x2_mc1_np2.json"]);
+    assert_eq!(names(&folder), ["batch.yaml", "bench_io8x2_mc1_np2.json", "status.yaml"]);
     assert!(folder.join("runs/bench_io8x20000_mc1_np2/run.jsonl").exists(), "its log is kept");
     let row = ended.stdout.lines().last().unwrap();
     assert!(row.starts_with("bench_io8x20000_mc1_np2") && row.ends_with("not run"), "{row}");

@@ -204,7 +204,7 @@ fn the_knee_is_where_throughput_stops_growing() {
     for case in &mut all {
         // As many as have a place are served at once, and the more they are the slower is each.
         let served = case.concurrency.unwrap().min(32.0);
-        case.figures.insert("output_throughput".to_owned(), served * 1e3 / (8.0 + 0.1 * served));
+        case.figures.insert("output_throughput".to_owned(), served * 1e3 / (8.0 + 0.05 * served));
     }
     let cases: Vec<Case> =
         all.iter().filter(|case| case.input_len == Some(512.0)).cloned().collect();

@@ -121,8 +121,11 @@ pub(super) fn difference(row: &Row) -> String {
     }
 }
 
-/// The interval as it is shown in tables.
+/// The interval as it is shown in tables. One that says nothing is not: `−100 … +34097 %` would only look like a figure.
 pub(super) fn interval(row: &Row) -> String {
+    if row.basis.is_err() {
+        return ABSENT.to_owned();
+    }
     if let Some([low, high]) = row.interval() {
         let low = words::percent(low);
         return format!("{} … {}", low.trim_end_matches(" %"), words::percent(high));

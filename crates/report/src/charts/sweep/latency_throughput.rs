@@ -166,28 +166,17 @@ fn fitted(curve: &Curve<'_>) -> Option<Knee> {
             (least.min(throughput), greatest.max(throughput))
         });
     let fits = knee.residual <= MOST_RESIDUAL * (greatest / least).ln();
-    (fits && growth_beyond(curve, knee.between.1)? <= MOST_GROWTH).then_some(knee)
+    (fits && growth_beyond(curve, &knee)? <= MOST_GROWTH).then_some(knee)
 }
 
-/// By what share throughput still grows from this load on, up to its greatest. None where it is not known there.
-fn growth_beyond(curve: &Curve<'_>, load: f64) -> Option<f64> {
-    let mut stops = curve.stops.iter().filter(|stop| !stop.limited).filter_map(|stop| {
-        let throughput = stop.value(|case| case.figure("output_throughput"))?.mean;
-        (throughput > 0.0).then_some((stop.load, throughput))
-    });
-    let mut before = stops.next()?;
-    let after = stops.find(|stop| match stop.0 >= load {
-        true => true,
-        false => {
-            before = *stop;
-            false
-        }
-    })?;
-    // Between two loads throughput is taken along the line between them.
-    let share = (load - before.0) / (after.0 - before.0);
-    let there = before.1 + share * (after.1 - before.1);
-    let greatest = stops.map(|stop| stop.1).fold(after.1, f64::max);
-    Some(greatest / there - 1.0)
+/// By what share throughput is above the ceiling somewhere beyond the knee, or still grows from the first load beyond its interval on.
+/// None where nothing was measured there.
+fn growth_beyond(curve: &Curve<'_>, knee: &Knee) -> Option<f64> {
+    let stops = curve.stops.iter().filter(|stop| !stop.limited && stop.load >= knee.between.1);
+    let value = |stop: &Stop<'_>| Some(stop.value(|case| case.figure("output_throughput"))?.mean);
+    let beyond: Vec<f64> = stops.filter_map(value).filter(|value| *value > 0.0).collect();
+    let greatest = beyond.iter().copied().fold(0.0, f64::max);
+    Some(greatest / beyond.first()?.min(knee.ceiling) - 1.0)
 }
 
 fn named(curve: &Curve<'_>, knee: &Knee) -> Words {

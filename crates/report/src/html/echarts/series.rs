@@ -111,12 +111,10 @@ fn points(panel: &Panel, series: &Series, keys: &[Key]) -> Value {
     if labelled {
         map.insert(
             "label".to_owned(),
-            json!({ "show": false, "position": "top", "formatter": "{b}", "fontSize": 11 }),
+            json!({ "show": false, "position": "top", "formatter": "{b}", "fontSize": 11, "minMargin": 4 }),
         );
-        map.insert(
-            "labelLayout".to_owned(),
-            json!({ "hideOverlap": true, "moveOverlap": "shiftY" }),
-        );
+        // One that is moved would lie on a line or on another's point: the tooltip tells what is hidden.
+        map.insert("labelLayout".to_owned(), json!({ "hideOverlap": true }));
     }
     option
 }
