@@ -3,19 +3,19 @@
 //! Headings go down one level at a time, every table has a caption and named rows, and what can be pointed at can be reached by
 //! keyboard. Deliberately knows nothing of runs.
 
+mod finding;
+
 use std::fmt::Write as _;
 
-use tokometer_metrics::diagnosis::{Severity, Sureness};
-
-use super::body::{Block, Body, Found, Pictured};
+use super::body::{Block, Body, Pictured};
 use super::markup::{attribute, both, data, english, escaped};
 use super::shell::{Page, Section, State};
 use super::table::{Cell, Column, Definition, Table};
 use super::{Shown, echarts};
-use crate::chinese;
 use crate::figure::{Figure, Marks, Panel};
 use crate::grid::Tone;
 use crate::words::{Language, Words};
+use finding::findings_list;
 
 /// The whole file.
 pub(super) fn page(page: &Page, shown: Shown) -> String {
@@ -437,79 +437,6 @@ fn as_table(table: &crate::figure::Table) -> Table {
     Table::new("", columns.collect()).rows(rows)
 }
 
-fn findings_list(findings: &[Found], level: u8) -> String {
-    let items: String = findings.iter().map(|found| finding(found, level)).collect();
-    format!("<ol class=\"findings\">\n{items}</ol>\n")
-}
-
-fn finding(found: &Found, level: u8) -> String {
-    let (mark, tone) = crate::findings::dress(found.severity);
-    let title = found.title.as_ref().map_or_else(String::new, both);
-    let next = deeper(level);
-    let evidence: String =
-        found.evidence.iter().map(|fact| format!("<li>{}</li>\n", prose(fact))).collect();
-    let link = |(name, section): &(Words, String)| {
-        format!("<a href=\"#{}\">{}</a>", escaped(section), both(name))
-    };
-    let at: Vec<String> = found.at.iter().take(MOST_POINTS).map(link).collect();
-    let more = match found.at.len().saturating_sub(MOST_POINTS) {
-        0 => String::new(),
-        more => both(&Words::both(format!(", and {more} more"), format!("，以及另外 {more} 个"))),
-    };
-    let at = match at.is_empty() {
-        true => String::new(),
-        false => format!("<p class=\"at\">{} {}{more}</p>\n", both(&SEEN_AT), at.join(", ")),
-    };
-    let general = found.general.as_ref().map_or_else(String::new, |advice| {
-        format!("<p class=\"zh\" lang=\"zh\">{}</p>\n", escaped(advice.told(Language::Chinese)))
-    });
-    format!(
-        "<li class=\"finding {tone}\">\n<p class=\"badges\"><span class=\"badge\"><span aria-hidden=\"true\">{mark}</span> {severity}</span> \
-         <span class=\"sure\">{sureness}</span></p>\n<h{level}>{title}</h{level}>\n<p class=\"what\">{what}</p>\n{at}{others}\
-         <details open><summary><h{next}>{evidence_heading}</h{next}></summary>\n<ul>\n{evidence}</ul></details>\n\
-         <div class=\"next\"><h{next}>{next_heading}</h{next}>\n{general}<p>{advice}</p></div>\n</li>\n",
-        tone = class(tone),
-        severity = both(&severity(found.severity)),
-        sureness = both(&sureness(found.sureness)),
-        what = prose(&found.what),
-        others = others(&found.others, next),
-        evidence_heading = both(&EVIDENCE),
-        next_heading = both(&NEXT),
-        advice = prose(&found.next),
-    )
-}
-
-/// What the same rule found in other runs, folded.
-fn others(others: &[(Words, Words)], level: u8) -> String {
-    if others.is_empty() {
-        return String::new();
-    }
-    let each: String = others
-        .iter()
-        .map(|(run, what)| format!("<li><b>{}</b>: {}</li>\n", both(run), prose(what)))
-        .collect();
-    let number = others.len();
-    let heading = Words::both(
-        match number {
-            1 => "What was found of it in another run".to_owned(),
-            _ => format!("What was found of it in {number} other runs"),
-        },
-        format!("在另外 {number} 次运行中的同类发现"),
-    );
-    format!(
-        "<details class=\"others\"><summary><h{level}>{}</h{level}></summary>\n<ul>\n{each}</ul></details>\n",
-        both(&heading)
-    )
-}
-
-fn severity(severity: Severity) -> Words {
-    Words::both(severity.key(), chinese::severity(severity))
-}
-
-fn sureness(sureness: Sureness) -> Words {
-    Words::both(sureness.key(), chinese::sureness(sureness))
-}
-
 /// A sentence. One without a Chinese form is English, and read out as such.
 fn prose(words: &Words) -> String {
     if words.is_the_same() && words.contains(' ') { english(words) } else { both(words) }
@@ -546,9 +473,6 @@ const fn deeper(level: u8) -> u8 {
     if level < 6 { level + 1 } else { 6 }
 }
 
-/// So many points that share a finding are named with it.
-const MOST_POINTS: usize = 8;
-
 /// What stands between the parts of a line under the title.
 const PART: &str = " · ";
 
@@ -559,9 +483,6 @@ const CONTENTS: Words = Words::fixed("Contents", "目录");
 const DEFINITIONS: Words = Words::fixed("How the figures are defined", "指标定义");
 const BEHIND: Words = Words::fixed("The data as a table", "以表格查看数据");
 const LEGEND: Words = Words::fixed("Show or hide series", "显示或隐藏系列");
-const EVIDENCE: Words = Words::fixed("Evidence", "依据");
-const NEXT: Words = Words::fixed("What next", "下一步");
-const SEEN_AT: Words = Words::fixed("At:", "出现于：");
 
 /// Nothing is fetched: style, script and data stand in the file.
 const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
