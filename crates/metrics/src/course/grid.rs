@@ -24,7 +24,8 @@ impl Grid {
         let (from, to) = (from.saturating_sub(zero), to.saturating_sub(zero));
         let stretches = |width: i64| {
             let first = from.div_euclid(width);
-            let behind = to.div_euclid(width) + i64::from(to.rem_euclid(width) > 0);
+            // That which begins at `zero` is among them, even where nothing lies behind it.
+            let behind = (to.div_euclid(width) + i64::from(to.rem_euclid(width) > 0)).max(1);
             (first, behind.saturating_sub(first).max(1))
         };
         let fits = |&width: &i64| {
@@ -97,6 +98,12 @@ mod tests {
 
     fn grid(zero: u64, from: u64, to: u64) -> Grid {
         Grid::over(ms(zero), ms(from), ms(to), 240)
+    }
+
+    #[test]
+    fn one_begins_with_the_schedule_though_nothing_lies_behind_it() {
+        let grid = grid(863, 0, 863);
+        assert!((0..grid.count).any(|stretch| grid.edge(stretch) == 0.0));
     }
 
     fn edges(grid: &Grid) -> (f64, f64, f64, usize) {

@@ -130,10 +130,11 @@ fn told_of(contrast: &Contrast, verdict: Verdict, of: &str) -> Option<Words> {
         .iter()
         .fold((f64::INFINITY, 0.0_f64), |(low, high), part| (low.min(*part), high.max(*part)));
     let (low, high) = (fixed(low, 1), fixed(high, 1));
+    let range = |to: &str| if low == high { low.clone() } else { format!("{low}{to}{high}") };
     let (of, all) = (found.len(), contrast.pairs.len());
     Some(Words::both(
-        format!("{name} {word} by {low} to {high} % at {of} of {all} points"),
-        format!("{chinese_name}在 {all} 个负载点中的 {of} 个{chinese_word} {low} 至 {high} %"),
+        format!("{name} {word} by {} % at {of} of {all} points", range(" to ")),
+        format!("{chinese_name}在 {all} 个负载点中的 {of} 个{chinese_word} {} %", range(" 至 ")),
     ))
 }
 
