@@ -3,6 +3,7 @@
 use tokometer_record::Point;
 
 use crate::number::shortest;
+use crate::prose;
 
 /// `concurrency 200`, `rate 10 req/s`, `concurrency 8 at 10 req/s`.
 pub(crate) fn of(point: &Point) -> String {
@@ -18,9 +19,7 @@ pub(crate) fn of(point: &Point) -> String {
 
 /// As [`of`], at the beginning of a sentence.
 pub(crate) fn capital(point: &Point) -> String {
-    let label = of(point);
-    let mut letters = label.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    prose::capital(&of(point))
 }
 
 /// By which points are put in order: light loads first.

@@ -56,6 +56,12 @@ pub(crate) fn paragraph(lead: &str, text: &str) -> String {
     hanging(lead, text, WIDTH).join("\n") + "\n"
 }
 
+/// The text as it stands at the beginning of a sentence.
+pub(crate) fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// A stranger's words, fit to be printed: no control characters, no change of direction, blanks run together, and at most
 /// `limit` characters.
 pub(crate) fn quoted(words: &str, limit: usize) -> String {

@@ -102,6 +102,8 @@ mod tests {
         let what = "501 lines before its tests, more than 500".to_owned();
         assert_eq!(problems("a.rs", long(501) + tests), [(501, what)]);
         assert_eq!(problems("crates/a/tests/it/b.rs", long(501)), []);
+        assert_eq!(problems("crates/a/src/b/tests.rs", long(501)), []);
+        assert_eq!(problems("crates/a/src/b/latests.rs", long(501)).len(), 1);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod closing;
 mod course;
 pub(super) mod folder;
 mod forecast;
+mod gist;
 
 use std::path::PathBuf;
 

@@ -7,7 +7,7 @@ use crate::Style;
 use crate::compare::Verdict;
 use crate::grid::{Column, Tone, outline, toned};
 use crate::number::{ABSENT, compact};
-use crate::prose::{paragraph, quoted};
+use crate::prose::{capital, paragraph, quoted};
 
 pub(super) fn text(contrast: &Contrast, style: Style) -> String {
     let [baseline, candidate] = &contrast.names;
@@ -209,10 +209,4 @@ fn few(names: &[String]) -> String {
         0..=4 => names.join(", "),
         more => format!("{} and {} more", names[..3].join(", "), more - 3),
     }
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|letter| letter.to_uppercase().collect::<String>());
-    first.unwrap_or_default() + letters.as_str()
 }

@@ -12,7 +12,7 @@ use crate::cases::Case;
 use crate::chinese;
 use crate::grid::Tone;
 use crate::number::plural;
-use crate::prose::quoted;
+use crate::prose::{capital, quoted};
 use crate::study::{Studied, StudiedPoint, Study};
 use crate::words::Language::{Chinese, English};
 use crate::words::Words;
@@ -325,11 +325,6 @@ fn found(finding: &Finding, began: f64) -> Found {
         at: Vec::new(),
         others: Vec::new(),
     }
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// Every point under a name that no other has, sorted by number: model, lengths, load.

@@ -9,8 +9,8 @@ use jiff::Zoned;
 use serde_json::Value;
 use tokometer_report::gathered::AGGREGATE;
 
-use super::course::gist;
 use super::folder::Folder;
+use super::gist::gist;
 use crate::commands::aggregate::quoted;
 use crate::commands::counted;
 use crate::dialect::llm_benchmark::{Batch, Combination, Order};

@@ -14,6 +14,7 @@ use tokometer_plan::{Resolved, Span};
 use super::closing::Row;
 use super::folder::{Folder, State};
 use super::forecast::{Forecast, in_words};
+use super::gist::{first_line, gist};
 use crate::commands::aggregate::quoted;
 use crate::dialect::llm_benchmark::{Batch, Planned, by_keys};
 use crate::exit::Exit;
@@ -226,19 +227,3 @@ fn why_none(summary: &PointSummary) -> String {
         false => format!("no request succeeded: {}", groups.join("; ")),
     }
 }
-
-/// The first line, and of a long one its beginning: the rest stands in the combination's file.
-pub(super) fn gist(text: &str) -> String {
-    let line = first_line(text);
-    match line.char_indices().nth(GIST) {
-        Some((end, _)) => format!("{}…", line[..end].trim_end()),
-        None => line.to_owned(),
-    }
-}
-
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
-}
-
-/// Characters of a reason that are shown.
-const GIST: usize = 160;
